@@ -12,6 +12,8 @@ mod objectives;
 mod parts;
 mod peer;
 mod profile;
+#[cfg(feature = "binary")]
+mod signs;
 mod step;
 mod tasks;
 mod work;
@@ -101,6 +103,9 @@ enum Task {
     Forward,
     /// The same of ResNet-18.
     Resnet18Forward,
+    /// Convolutions of signs, packed and as floats.
+    #[cfg(feature = "binary")]
+    Signs,
     /// The adversarial step on Flex and on the backends that are compiled in, or those of them that
     /// CNI_DEVICE names.
     Backends,
@@ -170,6 +175,8 @@ fn main() -> Result<()> {
             Task::Objectives => objectives::objectives(&mut bench),
             Task::Forward => step::forward(&mut bench, Architecture::cifar(20)),
             Task::Resnet18Forward => step::forward(&mut bench, Architecture::ResNet18),
+            #[cfg(feature = "binary")]
+            Task::Signs => signs::signs(&mut bench),
             Task::Backends => backends::backends(&mut bench),
             #[cfg(feature = "band-limited")]
             Task::Bands => bands::bands(&mut bench),

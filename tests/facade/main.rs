@@ -1,5 +1,7 @@
 //! Whole runs by the facade, the numbers of the README, and the weights that come with the library.
 
+#[cfg(all(feature = "flex", feature = "binary"))]
+mod binary;
 #[cfg(feature = "flex")]
 mod half_precision_runs;
 mod isolation;

@@ -13,6 +13,8 @@ mod images;
 mod import;
 mod kind;
 mod mutation;
+#[cfg(feature = "binary")]
+mod packed;
 mod runs;
 mod world;
 
@@ -23,8 +25,9 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 /// A test for each row: its name, and what makes a [`kind::Kind`] for it.
 macro_rules! kinds {
-    ($($name:ident: $kind:expr;)*) => {
+    ($($(#[$only:meta])? $name:ident: $kind:expr;)*) => {
         $(
+            $(#[$only])?
             #[test]
             fn $name() {
                 kind::survives_mutations(stringify!($name), $kind);
@@ -54,4 +57,5 @@ kinds! {
     audit_state: evaluations::audit_state();
     shard: evaluations::shard();
     adversarial_images: evaluations::adversarial_images();
+    #[cfg(feature = "binary")] packed_model: packed::packed_model();
 }

@@ -12,7 +12,8 @@ use cni_burn::attacks::Norm;
 use cni_burn::cards::epochs;
 use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
-use cni_burn::prelude::{Pretrained, ResNet, Threat};
+use cni_burn::layers::models::Network;
+use cni_burn::prelude::{Pretrained, Threat};
 use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
 use std::error::Error;
@@ -49,7 +50,7 @@ impl Origin {
 
 /// A model with its weights, and the images of its evaluation.
 pub struct Checkpoint {
-    pub model: ResNet,
+    pub model: Network,
     /// True if the model has no noise.
     pub silent: bool,
     pub test: ImageData,
@@ -124,7 +125,7 @@ impl Checkpoint {
         let images = of_run(run, &config, from.test.as_deref())?;
         given.refuse(&images.idle())?;
         let (model, epoch) = load_checkpoint(config.try_init(device)?, run, selector)?;
-        let normalization = model.normalize.config()?;
+        let normalization = model.normalize().config()?;
         output.say(format_args!("{}: normalization: {normalization}", run.display()))?;
         let CheckpointInfo { classes, history, run: configuration, .. } =
             checkpoint_info(run, CheckpointSelector::Epoch(epoch))?;
@@ -156,6 +157,10 @@ impl Checkpoint {
     ) -> Result<Self, Box<dyn Error>> {
         let because = "a PyTorch file belongs to no run";
         given.refuse(&[Idle { when: true, flags: &["run"], because }])?;
+        if from.model.is_dense() {
+            let because = "PyTorch files are of ResNets";
+            return Err(given.refusal("family", "that of a ResNet", because).into());
+        }
         given.refuse(&from.model.idle())?;
         let images = match &from.test {
             Some(dir) => Images::Folder(Folder { flag: "test", dir, grayscale: from.grayscale }),
@@ -167,7 +172,7 @@ impl Checkpoint {
             Images::Named(set) => set.about(),
             Images::Folder(_) => About::of(&test),
         };
-        let config = from.model.config(&about)?;
+        let config = from.model.res_net(&about)?;
         let (model, report) = config.try_init(device)?.import_pytorch(path)?;
         output.say(format_args!("{}: {report}", path.display()))?;
         let (own, asked) = (&report.normalization, &config.normalize);
@@ -176,7 +181,7 @@ impl Checkpoint {
             return Err(given.refusal("normalization", own, "the file brings its own").into());
         }
         Ok(Self {
-            model,
+            model: Network::ResNet(model),
             silent: !config.is_stochastic(),
             test,
             name: path.display().to_string(),

@@ -4,7 +4,8 @@ use crate::given::{Given, Idle};
 use clap::{Args, ValueEnum};
 use cni_burn::data::{DataError, ImageData, ImageFolder, Split, cifar10, cifar100, digits};
 use cni_burn::layers::NoiseError;
-use cni_burn::prelude::{NormalizeConfig, ResNetConfig};
+use cni_burn::layers::models::NetworkConfig;
+use cni_burn::prelude::NormalizeConfig;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -31,8 +32,8 @@ impl Dataset {
     }
 
     /// The set that has images and classes as a model takes them.
-    pub fn of(model: &ResNetConfig) -> Option<Self> {
-        let wanted = (shape(model), model.classes);
+    pub fn of(model: &NetworkConfig) -> Option<Self> {
+        let wanted = (shape(model), model.classes());
         Self::value_variants().iter().copied().find(|set| {
             let About { shape, classes, .. } = set.about();
             (shape, classes) == wanted
@@ -52,9 +53,9 @@ impl Dataset {
 }
 
 /// `[channels, height, width]` of the images that a model takes.
-fn shape(model: &ResNetConfig) -> [usize; 3] {
-    let [height, width] = model.image_size;
-    [model.normalize.channels(), height, width]
+fn shape(model: &NetworkConfig) -> [usize; 3] {
+    let [height, width] = model.image_size();
+    [model.normalize().channels(), height, width]
 }
 
 /// The facts that a model has to know of its data.
@@ -70,8 +71,8 @@ pub struct About {
 
 impl About {
     /// The images and classes of a model. The usual normalization is that of folders.
-    pub fn of_model(model: &ResNetConfig) -> Self {
-        Self { shape: shape(model), classes: model.classes, normalization: "centered" }
+    pub fn of_model(model: &NetworkConfig) -> Self {
+        Self { shape: shape(model), classes: model.classes(), normalization: "centered" }
     }
 
     /// The images and classes of a set that has no name.
@@ -153,14 +154,14 @@ impl<'a> Images<'a> {
     pub fn test(
         &self,
         source: &Source,
-        model: Option<(&ResNetConfig, &[String])>,
+        model: Option<(&NetworkConfig, &[String])>,
     ) -> Result<ImageData, DataError> {
         let folder = match self {
             Self::Named(set) => return set.load(source, Split::Test),
             Self::Folder(folder) => folder.reader(),
         };
         let Some((config, classes)) = model else { return folder.load() };
-        let folder = folder.with_size(config.image_size);
+        let folder = folder.with_size(config.image_size());
         match classes {
             [] => folder.load(),
             classes => folder.with_classes(classes).load(),
@@ -180,7 +181,7 @@ impl Folder<'_> {
 /// data set that it was trained on.
 pub fn of_run<'a>(
     run: &Path,
-    model: &ResNetConfig,
+    model: &NetworkConfig,
     test: Option<&'a Path>,
 ) -> Result<Images<'a>, Box<dyn Error>> {
     let [channels, height, width] = shape(model);

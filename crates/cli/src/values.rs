@@ -67,6 +67,14 @@ pub fn above_zero(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The divisor of a number of channels.
+pub fn reduction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 1.0 => Ok(value),
+        _ => Err(format!("got {text:?}, wanted a finite number of at least 1")),
+    }
+}
+
 /// A band of frequencies, as text.
 pub fn band(text: &str) -> Result<String, String> {
     text.parse::<Band>().map(|band| band.to_string()).map_err(|error| error.to_string())

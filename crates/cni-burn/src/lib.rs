@@ -47,7 +47,7 @@
 //! - `report`: reports made from records; on by default;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
-//! - `binary`: layers of binary weights and inputs (`layers::binary`);
+//! - `binary`: layers of binary weights and inputs, and dense networks of them (`layers::binary`);
 //! - `privacy`: private training, its accountants and membership attacks (`privacy`);
 //! - `registration`: image registration with an adversary on the deformation;
 //! - `download`: fetches the CIFAR archives over HTTPS;

@@ -1,7 +1,7 @@
 //! A run's model from its folder alone.
 
 use burn::tensor::Device;
-use cni_layers::models::{ResNet, ResNetConfig};
+use cni_layers::models::{Network, NetworkConfig, ResNet, ResNetConfig};
 use cni_training::{CheckpointFault, CheckpointSelector, Run, TrainingError, checkpoint_info};
 use serde_json::Value;
 use std::io;
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The run of a ResNet: its model, whose first layer normalizes the images and whose noise is on,
 /// the configuration that the model was built from, and the training.
 pub type ResNetRun = Run<ResNet, ResNetConfig>;
+
+/// The run of a model of any kind that the library has.
+pub type NetworkRun = Run<Network, NetworkConfig>;
 
 /// The reason why the model of a run cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +28,8 @@ pub enum RunError {
         /// The reason.
         reason: io::Error,
     },
-    /// A description of a model that is no [`ResNetConfig`].
-    #[error(
-        "{path}: {reason}; a model that is no ResNet is loaded by `load_run` of `cni-training`"
-    )]
+    /// A description of a model that is none of the library's, a [`NetworkConfig`].
+    #[error("{path}: {reason}; a model of your own is loaded by `load_run` of `cni-training`")]
     Config {
         /// The run, or the file in it.
         path: PathBuf,
@@ -41,6 +42,12 @@ pub enum RunError {
          build the model and use `load_checkpoint`"
     )]
     NoDescription {
+        /// The run.
+        run: PathBuf,
+    },
+    /// A run of another kind of model than a ResNet.
+    #[error("{run}: its model is no ResNet; `load_network` loads it")]
+    NoResNet {
         /// The run.
         run: PathBuf,
     },
@@ -61,7 +68,7 @@ pub enum RunError {
 ///
 /// The folder is enough. It has what the trainer was told of the model by
 /// [`Trainer::with_model_config`](cni_training::Trainer::with_model_config), which must be a
-/// [`ResNetConfig`]; for a model of another type use
+/// [`ResNetConfig`]; for other models use [`load_network`], and for those of your own
 /// [`load_run`](cni_training::load_run) of `cni-training`.
 ///
 /// ```
@@ -104,12 +111,36 @@ pub fn load_run_checkpoint(
     device: &Device,
 ) -> Result<ResNetRun, RunError> {
     let run = run.as_ref();
-    let info = checkpoint_info(run, selector)?;
-    // Says what is wrong with a description, if something is.
-    read(run, run, info.model_config)?;
-    let selector = CheckpointSelector::Epoch(info.epoch);
+    let (selector, config) = described(run, selector)?;
+    if !matches!(config, NetworkConfig::ResNet(_)) {
+        return Err(RunError::NoResNet { run: run.to_path_buf() });
+    }
     let build = |config: &ResNetConfig, device: &Device| config.try_init(device);
     Ok(cni_training::load_run(run, selector, device, build)?)
+}
+
+/// The model of any checkpoint of a run, of whichever kind the library has. Like [`load_run`]
+/// otherwise.
+pub fn load_network(
+    run: impl AsRef<Path>,
+    selector: CheckpointSelector,
+    device: &Device,
+) -> Result<NetworkRun, RunError> {
+    let run = run.as_ref();
+    let (selector, _) = described(run, selector)?;
+    let build = |config: &NetworkConfig, device: &Device| config.try_init(device);
+    Ok(cni_training::load_run(run, selector, device, build)?)
+}
+
+/// The checkpoint by its epoch, and the configuration that it has. Says what is wrong with a
+/// description, if something is.
+fn described(
+    run: &Path,
+    selector: CheckpointSelector,
+) -> Result<(CheckpointSelector, NetworkConfig), RunError> {
+    let info = checkpoint_info(run, selector)?;
+    let config = read(run, run, info.model_config)?;
+    Ok((CheckpointSelector::Epoch(info.epoch), config))
 }
 
 /// The configuration of a run's model: from a checkpoint, whose checksum is over it too, or from
@@ -121,7 +152,7 @@ pub fn load_run_checkpoint(
 pub fn run_config(
     run: impl AsRef<Path>,
     selector: CheckpointSelector,
-) -> Result<ResNetConfig, RunError> {
+) -> Result<NetworkConfig, RunError> {
     let run = run.as_ref();
     let absent = |error: &TrainingError| {
         matches!(error, TrainingError::Checkpoint { fault: CheckpointFault::Absent(_), .. })
@@ -140,7 +171,7 @@ pub fn run_config(
 }
 
 /// The configuration in a description, which was found at `path`.
-fn read(run: &Path, path: &Path, description: Option<Value>) -> Result<ResNetConfig, RunError> {
+fn read(run: &Path, path: &Path, description: Option<Value>) -> Result<NetworkConfig, RunError> {
     let Some(description) = description else {
         return Err(RunError::NoDescription { run: run.to_path_buf() });
     };
@@ -170,7 +201,7 @@ mod tests {
         let config = ResNetConfig::cifar(20, 10);
         let text = serde_json::to_string(&config).unwrap();
         std::fs::write(folder.path().join("model.json"), &text).unwrap();
-        assert_eq!(run_config(&folder, CheckpointSelector::Last).unwrap(), config);
+        assert_eq!(run_config(&folder, CheckpointSelector::Last).unwrap(), config.into());
 
         let error = refused(&text.replace("\"width\"", "\"widht\""));
         assert!(matches!(error, RunError::Config { .. }), "{error}");

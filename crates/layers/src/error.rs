@@ -68,6 +68,22 @@ pub enum NoiseError {
         /// The reparameterization, such as `lora`.
         found: String,
     },
+    /// Latent weights of signs that no gradient reaches.
+    #[cfg(feature = "binary")]
+    #[error(
+        "{name}: got {count} latent weights beyond the clip, the largest of size {largest}, wanted \
+         at most {reach}: no gradient reaches the others"
+    )]
+    Latent {
+        /// The parameter.
+        name: String,
+        /// How many of its weights lie beyond.
+        count: usize,
+        /// The largest size among them.
+        largest: f64,
+        /// The largest size that has a gradient.
+        reach: f64,
+    },
     /// A parameter that carries noise already.
     #[error("group: selects {0}, which has noise already; remove that noise first")]
     AlreadyNoisy(String),

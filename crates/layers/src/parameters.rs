@@ -86,6 +86,11 @@ pub fn count_parameters<M: Module>(model: &M) -> usize {
 /// by its text: a layer without parameters that makes a model stochastic.
 pub(crate) const RANDOM_BAND: &str = "cni_layers::RandomBand";
 
+/// The container by which visitors hear of a weight whose signs alone are read, by the largest size
+/// of a value that has a gradient.
+#[cfg(feature = "binary")]
+pub(crate) const BINARIZED: &str = "cni_layers::Binarized";
+
 /// All that a walk over a module finds.
 #[derive(Default)]
 pub(crate) struct Found {
@@ -95,6 +100,10 @@ pub(crate) struct Found {
     pub noise: Vec<(String, Spec, usize)>,
     /// The bands that are drawn: the path of the layer, and the band.
     pub bands: Vec<(String, String)>,
+    /// The weights whose signs alone are read: their path, and the largest size of a value that has
+    /// a gradient, if there is one.
+    #[cfg(feature = "binary")]
+    pub signs: Vec<(String, Option<f64>)>,
     /// The paths of reparameterized parameters, and the name of the reparameterization.
     pub reparameterized: Vec<(String, String)>,
 }
@@ -138,6 +147,12 @@ impl ModuleVisitor for Walk {
         }
         if container == RANDOM_BAND {
             self.found.bands.push((self.place.path(), name.to_string()));
+        }
+        #[cfg(feature = "binary")]
+        if container == BINARIZED {
+            // Behind the name of the reparameterization.
+            let owner = self.place.names.split_last().map_or(&[][..], |(_, owner)| owner);
+            self.found.signs.push((owner.join("."), name.parse().ok()));
         }
         if container == "Reparameterization" {
             self.found.reparameterized.push((self.place.path(), name.to_string()));
@@ -201,6 +216,32 @@ impl Place {
             _ => ParameterRole::Model,
         }
     }
+}
+
+/// Something to do with each floating-point parameter at its path.
+#[cfg(feature = "binary")]
+pub(crate) trait VisitParameter {
+    fn visit<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>);
+}
+
+/// Visits each floating-point parameter of a module.
+#[cfg(feature = "binary")]
+pub(crate) fn visit_parameters<M: Module>(model: &M, visit: &mut impl VisitParameter) {
+    struct Visitor<'a, V>(Place, &'a mut V);
+    impl<V: VisitParameter> ModuleVisitor for Visitor<'_, V> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.0.enter(name, container);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.0.exit();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.visit(&self.0.path(), param);
+        }
+    }
+    model.visit(&mut Visitor(Place::default(), visit));
 }
 
 /// A function of each floating-point parameter and its place.

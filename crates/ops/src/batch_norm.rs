@@ -70,6 +70,15 @@ pub fn batch_norm(layer: &BatchNorm, x: Tensor<4>, epilogue: Epilogue) -> Tensor
     epilogue.apply(layer.forward(x))
 }
 
+/// The affine map of each channel that a batch norm is with its running statistics: factors and
+/// shifts.
+pub fn running_affine(layer: &BatchNorm) -> [Tensor<1>; 2] {
+    let (mean, variance) = (layer.running_mean.value(), layer.running_var.value());
+    let scale = layer.gamma.val() / (variance + layer.epsilon).sqrt();
+    let shift = layer.beta.val() - mean * scale.clone();
+    [scale, shift]
+}
+
 /// Refuses what a kernel would read beyond its end, or in another order than its shape says.
 pub(crate) fn check(layer: &BatchNorm, output: [usize; 4], epilogue: &Epilogue) {
     let ([_, channels, ..], num_features) = (output, layer.gamma.lazy_shape()[0]);
@@ -92,7 +101,7 @@ pub(crate) fn trains(layer: &BatchNorm, x: &Tensor<4>) -> bool {
 
 #[cfg(feature = "flex")]
 pub(crate) mod fast {
-    use super::Epilogue;
+    use super::{Epilogue, running_affine};
     use crate::extension::FastOps;
     use burn::backend::{Dispatch, DispatchDevice};
     use burn::nn::BatchNorm;
@@ -108,16 +117,8 @@ pub(crate) mod fast {
         })
     }
 
-    /// The running statistics with the learned map as one factor and one shift a channel.
-    pub fn running(layer: &BatchNorm) -> [Tensor<1>; 2] {
-        let (mean, variance) = (layer.running_mean.value(), layer.running_var.value());
-        let scale = layer.gamma.val() / (variance + layer.epsilon).sqrt();
-        let shift = layer.beta.val() - mean * scale.clone();
-        [scale, shift]
-    }
-
     pub fn by_running(layer: &BatchNorm, x: Tensor<4>, epilogue: Epilogue) -> Tensor<4> {
-        let [scale, shift] = running(layer).map(Tensor::into_dispatch);
+        let [scale, shift] = running_affine(layer).map(Tensor::into_dispatch);
         let x = x.into_dispatch();
         Tensor::from_dispatch(match epilogue.residual {
             None => Dispatch::fast_affine(x, scale, shift, epilogue.relu),

@@ -62,7 +62,7 @@ pub fn conv2d_batch_norm(
         && let Some(geometry) = fast::geometry(conv, &x)
     {
         check(layer, geometry.output_dims(), &epilogue);
-        let [scale, mut shift] = crate::batch_norm::fast::running(layer);
+        let [scale, mut shift] = crate::batch_norm::running_affine(layer);
         if let Some(bias) = &conv.bias {
             shift = shift + bias.val() * scale.clone();
         }

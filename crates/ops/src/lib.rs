@@ -13,6 +13,7 @@
 //! | [`conv2d`] | a convolution |
 //! | [`conv2d_batch_norm`] | a convolution, its batch norm, and what may follow: a residual sum and a rectifier |
 //! | [`batch_norm`] | a batch norm and what may follow |
+//! | [`running_affine`] | the affine map of a batch norm by its running statistics |
 //! | [`Chain`] | many of these, described first and then run, in half precision as one operation |
 //! | [`linear`] | a linear layer |
 //! | [`normalize`] | images with the mean and the standard deviation of each channel taken out |
@@ -22,7 +23,7 @@
 //! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
 //! | [`spectral_energy`] | the energy of images by frequency |
-//! | `sign_conv2d` | a convolution of signs, 64 in a word; with the feature `flex` |
+//! | `sign_conv2d`, `sign_stage` | a convolution of signs, 64 in a word, and a dense stage of them; with the feature `flex` |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
 //! Convolutions use Winograd's minimal filtering for kernels of 3 by 3 elements if their tiles fill
@@ -77,7 +78,7 @@ mod spectrum;
 #[cfg(all(test, feature = "flex"))]
 mod testing;
 
-pub use batch_norm::{Epilogue, batch_norm};
+pub use batch_norm::{Epilogue, batch_norm, running_affine};
 pub use chain::{Chain, Obstacle, ObstacleReason, Value};
 pub use conv::{conv2d, conv2d_batch_norm};
 pub use draw::{Distribution, Stream, draw, draw_on_host, philox_block};
@@ -93,5 +94,5 @@ pub use precision::{ParsePrecisionError, Precision, autocast, current_precision,
 pub use shape::{conv2d_output_size, padding_pairs};
 pub use sign_step::{StepSize, clamp_between, sign_step, sign_step_with_momentum};
 #[cfg(feature = "flex")]
-pub use signs::{PackedKernel, PackedSigns, SignGeometry, sign_conv2d};
+pub use signs::{PackedKernel, PackedSigns, SignGeometry, SignUnit, sign_conv2d, sign_stage};
 pub use spectrum::{SpectralEnergy, SpectrumError, spectral_energies, spectral_energy};

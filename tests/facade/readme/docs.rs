@@ -1,6 +1,7 @@
 //! The tables and recipes of the pages in `docs`.
 
 use super::{json, root};
+use cni_burn::evaluation::Verdict;
 use cni_burn::prelude::Record;
 use cni_burn::training::Recipe;
 use serde_json::Value;
@@ -251,4 +252,53 @@ fn the_ablation_of_colored_noise_is_that_of_its_record() {
         let row = format!("| {name} | {:.1} | {more:.1} |", percent(&run["robust"]));
         assert!(page.contains(&row), "colored-noise.md lacks: {row}");
     }
+}
+
+#[test]
+fn the_binary_network_is_that_of_its_record() {
+    let page = page("binary.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let json = json("results/binary/record.json");
+    let number = |of: &str| {
+        let digits = json["packed"][of].as_u64().unwrap().to_string();
+        let (thousands, rest) = digits.split_at(digits.len().saturating_sub(3));
+        if thousands.is_empty() { digits } else { format!("{thousands},{rest}") }
+    };
+    for said in [
+        format!("{} binary weights and {} other values", number("binary"), number("full")),
+        format!("{} bytes, {} of them for the signs", number("bytes"), number("bytes_of_signs")),
+    ] {
+        assert!(page.contains(&said), "binary.md lacks: {said}");
+    }
+    assert_eq!(json["packed"]["logits_equal"], true);
+    // A bit for each float.
+    assert_eq!(
+        json["packed"]["binary"].as_u64(),
+        json["packed"]["bytes_of_signs"].as_u64().map(|bytes| 8 * bytes)
+    );
+    let records: Vec<Record> = serde_json::from_value(json["records"].clone()).unwrap();
+    for record in &records {
+        let of = &record.attacks[0].robust.one_shot;
+        let [accuracy, low, high] = [of.accuracy, of.low, of.high].map(|share| 100.0 * share);
+        let checks = record.checks.iter().map(|check| format!("{} |", check.verdict));
+        let checks = checks.collect::<Vec<_>>().join(" ");
+        let name = &record.model.name;
+        let row = format!("| {name} | {accuracy:.1} [{low:.1}, {high:.1}] | {checks}");
+        assert!(page.contains(&row), "binary.md lacks: {row}");
+    }
+    let [zero, own, tanh] = &records[..] else { panic!("{} records", records.len()) };
+    let robust = |record: &Record, n: usize| record.attacks[n].robust.one_shot.accuracy;
+    for (n, name) in [(1, "transfer from a network in full precision"), (2, "Square")] {
+        let said = format!("{name} leaves {:.1}", 100.0 * robust(own, n));
+        assert!(page.contains(&said), "binary.md lacks: {said}");
+    }
+    let clean = 100.0 * zero.clean.one_shot.accuracy;
+    let said =
+        format!("Right of {} digits, in percent, {clean:.1} without an attack", zero.examples);
+    assert!(page.contains(&said), "binary.md lacks: {said}");
+    // What the page says of them.
+    assert!(robust(zero, 0) > robust(own, 0) && robust(own, 0) > robust(tanh, 0));
+    let fails = |record: &Record| {
+        record.checks.iter().filter(|check| check.verdict == Verdict::Fail).count()
+    };
+    assert_eq!((fails(zero), fails(tanh)), (4, 0));
 }

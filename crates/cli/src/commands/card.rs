@@ -7,9 +7,11 @@ use crate::recipe::recipe_of_run;
 use crate::values::line;
 use burn::tensor::Device;
 use clap::Args;
-use cni_burn::layers::models::NormKind;
+use cni_burn::layers::binary::BinarySummary;
+use cni_burn::layers::models::{NetworkConfig, NormKind};
 use cni_burn::prelude::*;
-use cni_burn::run::ResNetRun;
+use cni_burn::run::{NetworkRun, load_network};
+use cni_burn::training::CheckpointSelector;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
@@ -34,7 +36,7 @@ pub struct Card {
 }
 
 pub fn card(args: &Card) -> Result<Exit, Box<dyn Error>> {
-    let run = load_run(&args.run, &Device::flex())?;
+    let run = load_network(&args.run, CheckpointSelector::Best, &Device::flex())?;
     let folder = args.run.canonicalize()?;
     let own = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = args.name.clone().or(own).unwrap_or_else(|| "weights".to_string());
@@ -52,29 +54,23 @@ pub fn card(args: &Card) -> Result<Exit, Box<dyn Error>> {
 }
 
 /// The rows of the first table.
-fn facts(args: &Card, run: &ResNetRun) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
+fn facts(args: &Card, run: &NetworkRun) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let (config, of_noise) = (&run.model_config, NoiseSummary::of(&run.model).parameters());
-    let ([height, width], channels) = (config.image_size, config.normalize.channels());
-    let (architecture, factor, activation) =
-        (config.architecture, config.width, config.activation());
-    let norm = match config.norm {
-        NormKind::Batch => "",
-        NormKind::Group { .. } => ", group norm",
-    };
-    let band = match &config.band {
-        Some(input) => format!(", convolutions of the band {}", input.limit.band),
-        None => String::new(),
-    };
+    let ([height, width], channels) = (config.image_size(), config.normalize().channels());
     let parameters = count_parameters(&run.model);
     let classes: Vec<String> = run.classes.iter().map(|class| escaped(class)).collect();
     let images =
         format!("{channels}x{height}x{width}, pixels in [0, 1]; the first layer normalizes");
     let mut facts = vec![
-        ("network", format!("{architecture}, {factor} of its width, {activation}{norm}{band}")),
+        ("network", network(config)),
         ("parameters", format!("{parameters}, {of_noise} of them of noise")),
         ("images", images),
         ("classes", classes.join(", ")),
     ];
+    let packed = BinarySummary::of(&run.model);
+    if packed.binary > 0 {
+        facts.push(("packed", packed.to_string()));
+    }
     for (field, of) in [("training images", "train"), ("validation images", "validation")] {
         if let Some(fingerprint) = run.run[of].as_str() {
             facts.push((field, format!("fingerprint {fingerprint}")));
@@ -104,8 +100,27 @@ fn facts(args: &Card, run: &ResNetRun) -> Result<Vec<(&'static str, String)>, Bo
     Ok(facts)
 }
 
+/// The model in a few words.
+fn network(config: &NetworkConfig) -> String {
+    let config = match config {
+        NetworkConfig::ResNet(config) => config,
+        NetworkConfig::DenseNet(config) => return config.to_string(),
+    };
+    let (architecture, factor, activation) =
+        (config.architecture, config.width, config.activation());
+    let band = match &config.band {
+        Some(input) => format!(", convolutions of the band {}", input.limit.band),
+        None => String::new(),
+    };
+    let norm = match config.norm {
+        NormKind::Batch => "",
+        NormKind::Group { .. } => ", group norm",
+    };
+    format!("{architecture}, {factor} of its width, {activation}{norm}{band}")
+}
+
 /// The part of the card that a record tells. `folder` is that of the weights.
-fn judged(path: &Path, folder: &Path, run: &ResNetRun) -> Result<String, Box<dyn Error>> {
+fn judged(path: &Path, folder: &Path, run: &NetworkRun) -> Result<String, Box<dyn Error>> {
     let record = Record::read(path).map_err(|error| format!("--record: {error}"))?;
     let (got, wanted) = (&record.model.fingerprint, ModelCard::fingerprint_of(&run.model));
     if *got != wanted {

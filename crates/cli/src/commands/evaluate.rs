@@ -16,6 +16,7 @@ use clap::Args;
 use cni_burn::data::ImageData;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::evaluation::{EvaluationError, ShardError};
+use cni_burn::layers::models::Network;
 use cni_burn::prelude::*;
 use serde_json::json;
 use std::error::Error;
@@ -236,7 +237,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     if !args.force.force {
         evaluation = evaluation.keep_finished();
     }
-    let frozen = FrozenModel::new(&model, ResNet::forward);
+    let frozen = FrozenModel::new(&model, Network::forward);
     if let Some(shard) = args.shard {
         return judge_shard(shard, &evaluation, &frozen, (&test, args), (&out, &device));
     }

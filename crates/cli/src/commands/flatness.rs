@@ -18,6 +18,7 @@ use cni_burn::evaluation::flatness::{
     RobustLoss, WorstFlatness, flatness_table,
 };
 use cni_burn::evaluation::{EvaluationError, OtherSetting};
+use cni_burn::layers::models::Network;
 use cni_burn::prelude::*;
 use cni_burn::report::FlatnessReport;
 use std::error::Error;
@@ -205,13 +206,13 @@ pub fn flatness(args: &Flatness, given: &Given) -> Result<Exit, Box<dyn Error>> 
 
 /// A checkpoint, ready to be measured.
 struct Prepared {
-    model: ResNet,
+    model: Network,
     name: String,
     measurement: Measurement,
     loss: RobustLoss<Forward>,
 }
 
-type Forward = fn(&ResNet, Tensor<4>) -> Tensor<2>;
+type Forward = fn(&Network, Tensor<4>) -> Tensor<2>;
 
 impl Prepared {
     fn new(
@@ -232,7 +233,7 @@ impl Prepared {
         let card = ModelCard { trained_against: trained, history, ..model_card(&name, &model)? };
         let measurement = measurement.clone().with_cards(card, data_card(&test)?);
         let batches = test.batches(args.batch, device);
-        let forward: Forward = ResNet::forward;
+        let forward: Forward = Network::forward;
         let loss = RobustLoss::new(&model, forward, attack, batches)?
             .with_key(Key::new(args.seed).named("flatness"))
             .with_draws(args.draws)?;

@@ -7,6 +7,8 @@ use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
 use burn::tensor::Device;
 use clap::Args;
+use cni_burn::layers::binary::BinarySummary;
+use cni_burn::layers::models::Network;
 use cni_burn::ops::HalfPrecision;
 use cni_burn::prelude::{NoiseSummary, count_parameters};
 use cni_burn::training::CheckpointSelector;
@@ -44,9 +46,18 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
     output.say(format_args!("{model}\n\n{summary}\n"))?;
     let of_noise = summary.parameters();
     output.say(format_args!("{parameters} parameters, {of_noise} of them of noise"))?;
-    let [height, width] = config.image_size;
-    let obstacle = model.body().obstacle([1, config.normalize.channels(), height, width]);
-    let obstacle = obstacle.map(|obstacle| obstacle.to_string());
+    let binary = BinarySummary::of(&model);
+    if binary.binary > 0 {
+        output.say(binary)?;
+    }
+    let ([height, width], channels) = (config.image_size(), config.normalize().channels());
+    let obstacle = match &model {
+        Network::ResNet(model) => {
+            let obstacle = model.body().obstacle([1, channels, height, width]);
+            obstacle.map(|obstacle| obstacle.to_string())
+        }
+        Network::DenseNet(_) => Some("the joined channels of a dense network".to_string()),
+    };
     let way = HalfPrecision::in_force()?;
     let rest = match &obstacle {
         _ if way == HalfPrecision::Layers => String::new(),
@@ -62,6 +73,7 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
         "config": config,
         "half_precision": { "by": way.to_string(), "obstacle": obstacle },
         "parameters": parameters,
+        "binary": (binary.binary > 0).then_some(binary),
         "noise_parameters": of_noise,
         "noise": summary.to_string(),
     }))?;

@@ -17,6 +17,8 @@ use crate::recipe::{RecipeFlags, Resolved, recipe_of_run};
 use crate::values::{count, named};
 use burn::tensor::Device;
 use clap::Args;
+use cni_burn::layers::binary::latent_weights;
+use cni_burn::layers::models::Network;
 use cni_burn::prelude::*;
 use cni_burn::privacy::PrivateSgd;
 use cni_burn::training::{
@@ -28,6 +30,9 @@ use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
+
+/// The group of the weights behind the signs of a binary model, for the rules of its recipe.
+const LATENT: &str = "latent";
 
 /// The flags of `train`.
 #[derive(Args)]
@@ -190,7 +195,7 @@ pub(super) fn train_with(
     let (images, output) = (args.images(), args.output);
     let key = Key::new(args.seed);
     let mut resolved = args.resolve(given, key)?;
-    if privacy.is_some() && !given.has("norm") {
+    if privacy.is_some() && !given.has("norm") && !resolved.model.is_dense() {
         // Private training looks at each example alone.
         resolved.model.norm = GROUP.to_string();
     }
@@ -230,7 +235,7 @@ pub(super) fn train_with(
     let epochs = training.epochs;
     let private = privacy.map(|settings| settings.plan(training.clone(), train.len()));
     let private = private.transpose().map_err(of_flag)?;
-    let trainer = match &private {
+    let mut trainer = match &private {
         Some(run) => {
             say_plan(run, output)?;
             run.trainer(&args.out)?
@@ -241,6 +246,11 @@ pub(super) fn train_with(
     let [first, page, last] = [(); 3].map(|()| curves.clone());
     before_the_end(move |reason| last.last_words(reason))?;
     let begun = Instant::now();
+    if !latent_weights(&model).is_empty() {
+        trainer = trainer.with_group(LATENT, |model: &Network| {
+            latent_weights(model).into_iter().map(|weight| weight.id).collect()
+        })?;
+    }
     let trained = trainer
         .with_recipe(recipe)
         .with_validation(validation)
@@ -255,7 +265,7 @@ pub(super) fn train_with(
             ControlFlow::Continue(())
         })
         .resume(args.resume)
-        .run(model, ResNet::forward, train);
+        .run(model, Network::forward, train);
     let trained = curves.end(trained, output)?;
     let Trained { best_epoch: best, history, ended, notices, .. } = trained;
     let (run, seconds) = (args.out.display(), begun.elapsed().as_secs_f64());

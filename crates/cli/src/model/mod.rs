@@ -1,8 +1,10 @@
 //! The flags that describe a model, and the configuration they stand for.
 
+mod dense;
 mod noise;
 mod saved;
 
+pub use dense::{DENSE_NET, DenseFlags};
 pub use noise::{Kind, NoiseFlags};
 pub use saved::{Asked, config_of_run};
 
@@ -10,10 +12,13 @@ use crate::data::{About, Dataset};
 use crate::given::Idle;
 use crate::values::{band, depth, named, one_of, width};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use cni_burn::layers::NoiseError;
 use cni_burn::layers::band_limited::BandLimitedInputConfig;
+use cni_burn::layers::models::{DenseNetConfig, NetworkConfig};
 use cni_burn::prelude::{Activation, Architecture, NormalizeConfig, ResNetConfig, Shortcut};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 
 /// The norms that a flag names.
 pub const BATCH: &str = "batch";
@@ -33,9 +38,9 @@ pub struct ModelFlags {
     #[arg(long, value_enum, default_value_t = Dataset::Cifar10)]
     pub dataset: Dataset,
     /// The family: CIFAR ResNets, ResNet-18 with batch norm after or before convolutions, wide
-    /// ResNets (WRN-28-10 is `--family wrn --width 10`), or the network of airbench at half its
-    /// width.
-    #[arg(long, default_value = "cifar", value_parser = one_of(Architecture::FAMILIES))]
+    /// ResNets (WRN-28-10 is `--family wrn --width 10`), the network of airbench at half its
+    /// width, or dense networks of binary units.
+    #[arg(long, default_value = "cifar", value_parser = families())]
     pub family: String,
     /// Depth of a CIFAR ResNet, 6n + 2, such as 20, 32, 44, 56 or 110, by default 20; or of a wide
     /// one, 6n + 4, such as 28 or 34, by default 28.
@@ -73,16 +78,76 @@ pub struct ModelFlags {
     pub norm: String,
     #[command(flatten)]
     #[serde(flatten)]
+    pub dense: DenseFlags,
+    #[command(flatten)]
+    #[serde(flatten)]
     pub noise: NoiseFlags,
 }
 
+fn families() -> PossibleValuesParser {
+    PossibleValuesParser::new(Architecture::FAMILIES.iter().copied().chain([DENSE_NET]))
+}
+
 impl ModelFlags {
+    /// The flags that dense networks do not have.
+    pub const OF_RESNETS: &[&str] = &["depth", "width", "shortcut", "activation", "band", "norm"];
+
     /// The configuration of the model that the flags describe, for images of some kind.
     ///
     /// # Errors
     ///
-    /// [`NoiseError`] for a normalization that is none, or is not for images of that kind.
-    pub fn config(&self, images: &About) -> Result<ResNetConfig, NoiseError> {
+    /// [`NoiseError`] for a normalization that is none, or is not for images of that kind, and for
+    /// a setting that the family does not have.
+    pub fn config(&self, images: &About) -> Result<NetworkConfig, NoiseError> {
+        if let Some((field, got, wanted)) = self.foreign() {
+            return Err(NoiseError::Model { field, got, wanted });
+        }
+        match self.is_dense() {
+            true => Ok(self.dense_net(images)?.into()),
+            false => Ok(self.res_net(images)?.into()),
+        }
+    }
+
+    /// True for the family of dense networks.
+    pub fn is_dense(&self) -> bool {
+        self.family == DENSE_NET
+    }
+
+    fn dense_net(&self, images: &About) -> Result<DenseNetConfig, NoiseError> {
+        let [_, height, width] = images.shape;
+        let config = self.dense.config(images.classes);
+        Ok(config.with_images([height, width], self.normalize(images)?))
+    }
+
+    /// A setting that the family does not have: its name, its value and what is wanted. Flags are
+    /// refused before; it comes from a recipe.
+    fn foreign(&self) -> Option<(&'static str, String, &'static str)> {
+        if !self.is_dense() {
+            let (field, got) = self.dense.first()?;
+            return Some((field, got, "it left out: only the family dense-net has it"));
+        }
+        let wanted = "it left out: dense networks have none";
+        let other = |differs: bool, value: &dyn Display| differs.then(|| value.to_string());
+        let (shortcut, noise) = (self.shortcut, self.noise.noise);
+        [
+            ("depth", self.depth.map(|depth| depth.to_string())),
+            ("width", other(self.width != 1.0, &self.width)),
+            ("shortcut", other(shortcut != Shortcut::Projection, &shortcut)),
+            ("activation", self.activation.map(|activation| activation.to_string())),
+            ("band", self.band.clone()),
+            ("norm", other(self.norm != BATCH, &self.norm)),
+            ("noise", other(noise != Kind::None, &noise)),
+        ]
+        .into_iter()
+        .find_map(|(field, got)| Some((field, got?, wanted)))
+    }
+
+    /// The configuration of a ResNet.
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError`], as of [`config`](Self::config).
+    pub fn res_net(&self, images: &About) -> Result<ResNetConfig, NoiseError> {
         let [_, height, width] = images.shape;
         let config = ResNetConfig::new(self.architecture()?, images.classes)
             .with_width(self.width)
@@ -117,8 +182,18 @@ impl ModelFlags {
     /// Flags that the others leave without effect.
     pub fn idle(&self) -> Vec<Idle<'static>> {
         let one = |when, flags| Idle { when, flags, because: "this --family has but one of them" };
+        let dense = self.is_dense();
         let depths = self.architecture().is_ok_and(|architecture| architecture.depth().is_some());
-        let mut all = vec![one(!depths, &["depth"]), one(self.family != "cifar", &["shortcut"])];
+        let mut all = vec![
+            Idle { when: dense, flags: Self::OF_RESNETS, because: "--family dense-net has none" },
+            Idle {
+                when: !dense,
+                flags: DenseFlags::FLAGS,
+                because: "only --family dense-net has it",
+            },
+            one(!dense && !depths, &["depth"]),
+            one(!dense && self.family != "cifar", &["shortcut"]),
+        ];
         all.extend(self.noise.idle());
         all
     }

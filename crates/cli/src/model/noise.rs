@@ -1,11 +1,13 @@
 //! The flags of a model's noise.
 
+use super::DENSE_NET;
 use crate::given::Idle;
 use crate::values::named;
 use clap::{Args, ValueEnum};
 use cni_burn::noise::laws::{Colored, White};
 use cni_burn::prelude::{ActivationNoiseConfig, Granularity, ModelNoise, NoiseScale, WeightNoise};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The noise of a model by the names of its papers.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize, Deserialize)]
@@ -17,6 +19,12 @@ pub enum Kind {
     Pni,
     /// Colored noise.
     Cni,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A place of noise in a model.
@@ -37,7 +45,11 @@ pub enum Place {
 #[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NoiseFlags {
     /// The noise law.
-    #[arg(long, value_enum, default_value_t = Kind::Cni)]
+    // Dense networks have none.
+    #[arg(
+        long, value_enum, default_value_t = Kind::Cni,
+        default_value_if("family", DENSE_NET, "none")
+    )]
     pub noise: Kind,
     /// Places of the noise; several may be given, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "weights")]

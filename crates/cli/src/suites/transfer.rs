@@ -6,6 +6,7 @@ use crate::data::About;
 use crate::model::config_of_run;
 use burn::tensor::{Device, Tensor};
 use cni_burn::data::ImageData;
+use cni_burn::layers::models::Network;
 use cni_burn::prelude::*;
 use cni_burn::training::{CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde::Deserialize;
@@ -23,7 +24,7 @@ const OFF: &str = "itself, off";
 /// The target of attacks: the threat, the model that they meet, and its images.
 pub struct Target<'a> {
     pub threat: Threat,
-    pub model: &'a ResNet,
+    pub model: &'a Network,
     /// True if the model has noise, and has it switched off. Without noise it is itself in every
     /// state.
     pub noise_off: bool,
@@ -56,10 +57,10 @@ impl WrittenTransfer {
             return Err(format!("from: got {from:?}, wanted {wanted}").into());
         }
         let transfer = if from == HELD {
-            let itself = FrozenModel::new(target.model, ResNet::forward);
+            let itself = FrozenModel::new(target.model, Network::forward);
             Transfer::of("itself-held", FixedNoise::new(itself, target.key), of)
         } else if from == OFF {
-            let (model, forward) = (target.model.clone(), ResNet::forward);
+            let (model, forward) = (target.model.clone(), Network::forward);
             let off = move |images: Tensor<4>| scope(Noise::Off, || forward(&model, images));
             Transfer::of("itself-off", off, of)
         } else {
@@ -69,7 +70,7 @@ impl WrittenTransfer {
             })?;
             // Keys derive from the name: it is that of the weights, wherever they lie.
             let name = ModelCard::fingerprint_of(&model)[..8].to_string();
-            Transfer::of(name, FrozenModel::new(&model, ResNet::forward), of)
+            Transfer::of(name, FrozenModel::new(&model, Network::forward), of)
         };
         let transfer = match candidates {
             Some(candidates) => transfer.with_candidates(candidates)?,
@@ -86,7 +87,7 @@ impl WrittenTransfer {
 
 /// The best model of a run, or published weights, for images and classes like those of the attacked
 /// model.
-fn surrogate(run: &Path, target: &Target) -> Result<ResNet, Box<dyn Error>> {
+fn surrogate(run: &Path, target: &Target) -> Result<Network, Box<dyn Error>> {
     let best = CheckpointSelector::Best;
     let config = config_of_run(run, best)?;
     let (theirs, ours) = (About::of_model(&config), About::of(target.images));

@@ -3,6 +3,7 @@
 mod ablation;
 mod attacks;
 mod bands;
+mod binary;
 mod classes;
 mod completions;
 mod earlier;

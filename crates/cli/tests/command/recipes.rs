@@ -17,14 +17,18 @@ fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
     for name in names() {
         let out = folder.join(&name);
         // A network that such images and this test's time allow.
-        let small = "--family cifar --depth 8 --width 0.125 --shortcut projection";
+        let (small, told) = match name.starts_with("binary") {
+            true => ("--blocks 1,1 --reductions 2 --growth 32 --channels 32", "growth = 32"),
+            false => ("--family cifar --depth 8 --width 0.125 --shortcut projection", "depth = 8"),
+        };
         // What counts epochs counts them within a run of two.
         let short = match name.as_str() {
             "reference-pni" => "--set objective.start_epoch=1",
             "dajat-ramp" => "--set objective.epsilon_ramp.epochs=2 --set gradient.start_epoch=1",
             _ => "",
         };
-        let unattacked = ["clean", "band-limited"].contains(&name.as_str());
+        let unattacked =
+            ["clean", "band-limited", "binary", "binary-fast"].contains(&name.as_str());
         let epsilon = if unattacked { "" } else { "--epsilon 0.05" };
         let printed = works(plain(&format!(
             "train --recipe {name} --dataset digits {small} {short} {epsilon} --subset 60 \
@@ -34,7 +38,7 @@ fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
         assert!(printed.contains(&format!("recipe {name}: ")), "{printed}");
         let saved = fs::read_to_string(out.join("recipe.toml")).unwrap();
         assert!(saved.contains(&format!("name = \"{name}\"")), "{saved}");
-        assert!(saved.contains("epochs = 2") && saved.contains("depth = 8"), "{saved}");
+        assert!(saved.contains("epochs = 2") && saved.contains(told), "{saved}");
         // The saved recipe is one: a run by it has the same configuration.
         let again = folder.join(format!("{name}-again"));
         works(plain(&format!(

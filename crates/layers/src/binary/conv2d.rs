@@ -1,6 +1,6 @@
 //! Convolutions of signs.
 
-use super::{BinaryWeights, Quantizer, no_bias};
+use super::{BinaryWeights, Quantizer, no_bias, surrogate_of};
 use crate::NoiseError;
 use crate::check::check_conv2d;
 use burn::config::Config;
@@ -132,6 +132,17 @@ impl BinaryConv2d {
     /// The quantizer of the inputs.
     pub fn input(&self) -> Option<Quantizer> {
         self.input
+    }
+
+    /// The same layer with another gradient of its inputs' signs: see
+    /// [`DenseNet::with_surrogate`](crate::models::DenseNet::with_surrogate).
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, and for a setting of the
+    /// quantizer out of its range.
+    pub fn with_surrogate(self, surrogate: Quantizer) -> Result<Self, NoiseError> {
+        Ok(Self { input: Some(surrogate_of(self.input, surrogate)?), ..self })
     }
 
     /// The value of the pixels around an input.

@@ -1,6 +1,6 @@
 //! Linear layers of signs.
 
-use super::{BinaryWeights, Quantizer, no_bias};
+use super::{BinaryWeights, Quantizer, no_bias, surrogate_of};
 use crate::NoiseError;
 use burn::config::Config;
 use burn::module::Module;
@@ -83,6 +83,17 @@ impl BinaryLinear {
     /// The quantizer of the inputs.
     pub fn input(&self) -> Option<Quantizer> {
         self.input
+    }
+
+    /// The same layer with another gradient of its inputs' signs: see
+    /// [`DenseNet::with_surrogate`](crate::models::DenseNet::with_surrogate).
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, and for a setting of the
+    /// quantizer out of its range.
+    pub fn with_surrogate(self, surrogate: Quantizer) -> Result<Self, NoiseError> {
+        Ok(Self { input: Some(surrogate_of(self.input, surrogate)?), ..self })
     }
 
     /// `[batch, .., features_in]` to `[batch, .., features_out]`.

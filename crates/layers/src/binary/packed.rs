@@ -1,6 +1,6 @@
 //! Binary layers for inference, 64 signs in a word.
 
-use super::{BinaryConv2d, BinaryLinear, PadValue};
+use super::{BinaryConv2d, BinaryLinear, PadValue, numbers};
 use crate::NoiseError;
 use burn::nn::PaddingConfig2d;
 use burn::tensor::{Tensor, TensorData};
@@ -23,7 +23,8 @@ impl PackedConv2d {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, and for one with groups.
+    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, for one with groups, and
+    /// for latent weights that are not finite.
     pub fn of(layer: &BinaryConv2d) -> Result<Self, NoiseError> {
         quantized(layer.input().is_some())?;
         let conv = &layer.conv;
@@ -32,7 +33,8 @@ impl PackedConv2d {
             return Err(NoiseError::Model { field: "groups", got, wanted });
         }
         let latent = conv.weight.base();
-        let weights = PackedSigns::pack(&numbers(latent.clone()), latent.dims());
+        let shape = latent.dims();
+        let weights = PackedSigns::pack(&finite(numbers(latent))?, shape);
         Ok(Self {
             kernel: PackedKernel::new(&weights),
             stride: conv.stride,
@@ -51,20 +53,31 @@ impl PackedConv2d {
         let dims @ [batch, _, height, width] = x.dims();
         let [outputs, _, kernel_height, kernel_width] = self.kernel.shape();
         let (input, kernel) = ([height, width], [kernel_height, kernel_width]);
-        let geometry = SignGeometry {
+        let geometry = self.geometry(input);
+        let options = (&x.device().inner(), x.dtype());
+        let y = sign_conv2d(&PackedSigns::pack(&numbers(x), dims), &self.kernel, geometry);
+        let [rows, columns] = geometry.output(input, kernel).expect("a kernel that fits");
+        Tensor::from_data(TensorData::new(y, [batch, outputs, rows, columns]), options)
+    }
+
+    /// The packed weights.
+    pub(crate) fn kernel(&self) -> &PackedKernel {
+        &self.kernel
+    }
+
+    /// The geometry for an input of a height and a width.
+    pub(crate) fn geometry(&self, input: [usize; 2]) -> SignGeometry {
+        let [_, _, height, width] = self.kernel.shape();
+        SignGeometry {
             stride: self.stride,
             dilation: self.dilation,
-            padding: padding_pairs(&self.padding, input, kernel, self.stride),
+            padding: padding_pairs(&self.padding, input, [height, width], self.stride),
             pad: match self.pad {
                 PadValue::Zero => None,
                 PadValue::Minus => Some(true),
                 PadValue::Plus => Some(false),
             },
-        };
-        let options = (&x.device().inner(), x.dtype());
-        let y = sign_conv2d(&PackedSigns::pack(&numbers(x), dims), &self.kernel, geometry);
-        let [rows, columns] = geometry.output(input, kernel).expect("a kernel that fits");
-        Tensor::from_data(TensorData::new(y, [batch, outputs, rows, columns]), options)
+        }
     }
 }
 
@@ -81,12 +94,14 @@ impl PackedLinear {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] for a layer whose inputs are not quantized.
+    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, and for latent weights that
+    /// are not finite.
     pub fn of(layer: &BinaryLinear) -> Result<Self, NoiseError> {
         quantized(layer.input().is_some())?;
         let latent = layer.linear.weight.base();
         let [inputs, outputs] = latent.dims();
-        let weights = PackedSigns::pack(&numbers(latent.transpose()), [outputs, inputs, 1, 1]);
+        let latent = finite(numbers(latent.transpose()))?;
+        let weights = PackedSigns::pack(&latent, [outputs, inputs, 1, 1]);
         Ok(Self { kernel: PackedKernel::new(&weights) })
     }
 
@@ -114,7 +129,13 @@ fn quantized(input: bool) -> Result<(), NoiseError> {
     }
 }
 
-/// The values of a tensor, in row-major order.
-fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.inner().try_to_vec_as::<f32>().expect("values of a tensor at hand can be read")
+/// The values of latent weights, all of which must have a sign.
+fn finite(values: Vec<f32>) -> Result<Vec<f32>, NoiseError> {
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(value) => {
+            let wanted = "finite latent weights, for a packed layer";
+            Err(NoiseError::Model { field: "weight", got: value.to_string(), wanted })
+        }
+    }
 }

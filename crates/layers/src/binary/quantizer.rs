@@ -34,6 +34,16 @@ pub enum Quantizer {
         /// The steepness β, above 0.
         beta: f64,
     },
+    /// The gradient of `tanh(βx)`, `β (1 − tanh²(βx))`: smooth and nowhere zero, a surrogate for
+    /// attacks (BPDA, Athalye et al., arXiv 1802.00420, section 4.1).
+    TanhSign {
+        /// The steepness β, above 0.
+        beta: f64,
+    },
+    /// The gradient of the sign itself, zero. Nothing trains through it, and an attack that follows
+    /// it is blind, so that layers refuse it: it is there as a surrogate, to show what an audit
+    /// says of such an attack.
+    Sign,
 }
 
 impl Quantizer {
@@ -53,12 +63,36 @@ impl Quantizer {
         Self::SwishSign { beta: 5.0 }
     }
 
-    /// Refuses settings out of their range.
+    /// A smooth surrogate of steepness β.
+    pub const fn tanh_sign(beta: f64) -> Self {
+        Self::TanhSign { beta }
+    }
+
+    /// The largest size of a value that has a gradient, if there is one.
+    pub fn reach(&self) -> Option<f64> {
+        match *self {
+            Self::SteSign { clip } => clip,
+            Self::ApproxSign => Some(1.0),
+            Self::Sign => Some(0.0),
+            Self::SwishSign { .. } | Self::TanhSign { .. } => None,
+        }
+    }
+
+    /// Refuses what a layer cannot be trained by.
     pub(super) fn check(&self) -> Result<(), NoiseError> {
+        if *self == Self::Sign {
+            let wanted = "a quantizer with a gradient";
+            return Err(NoiseError::Model { field: "quantizer", got: "sign".into(), wanted });
+        }
+        self.check_range()
+    }
+
+    /// Refuses settings out of their range.
+    pub(super) fn check_range(&self) -> Result<(), NoiseError> {
         let (field, value) = match *self {
             Self::SteSign { clip: Some(clip) } => ("clip", clip),
-            Self::SwishSign { beta } => ("beta", beta),
-            Self::SteSign { clip: None } | Self::ApproxSign => return Ok(()),
+            Self::SwishSign { beta } | Self::TanhSign { beta } => ("beta", beta),
+            Self::SteSign { clip: None } | Self::ApproxSign | Self::Sign => return Ok(()),
         };
         if value.is_finite() && value > 0.0 {
             return Ok(());
@@ -87,6 +121,11 @@ impl Quantizer {
             // By comparison: the gradient of a clamp is zero at its ends.
             Self::SteSign { clip: Some(clip) } => {
                 Tensor::zeros_like(&x).mask_fill(x.abs().lower_equal_elem(clip), 1.0)
+            }
+            Self::Sign => Tensor::zeros_like(&x),
+            Self::TanhSign { beta } => {
+                let tanh = x.mul_scalar(beta).tanh();
+                tanh.square().neg().add_scalar(1.0).mul_scalar(beta)
             }
             Self::ApproxSign => x.abs().mul_scalar(-2.0).add_scalar(2.0).clamp_min(0.0),
             // 1 / (1 + cosh z) = (1 - tanh²(z / 2)) / 2, which does not overflow.

@@ -1,8 +1,7 @@
 //! The size of a model with binary weights.
 
-use super::Binarized;
 use crate::parameters::{Found, ParameterRole};
-use burn::module::{Module, Reparameterization};
+use burn::module::Module;
 use serde::Serialize;
 use std::fmt;
 
@@ -28,15 +27,13 @@ impl BinarySummary {
     /// Counts the values of a module.
     pub fn of<M: Module>(model: &M) -> Self {
         let found = Found::of(model);
-        let is_binary = |path: &str| {
-            let binary = |(of, name): &(String, String)| of == path && name == Binarized::NAME;
-            found.reparameterized.iter().any(binary)
-        };
         let mut summary = Self { binary: 0, full: 0 };
         for parameter in &found.parameters {
             match parameter.role {
                 ParameterRole::Constant => {}
-                _ if is_binary(&parameter.path) => summary.binary += parameter.elements(),
+                _ if found.signs.iter().any(|(path, _)| *path == parameter.path) => {
+                    summary.binary += parameter.elements()
+                }
                 _ => summary.full += parameter.elements(),
             }
         }

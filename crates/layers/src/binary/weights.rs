@@ -1,9 +1,9 @@
 //! Binary weights for any module.
 
-use super::Quantizer;
+use super::{Binarized, Quantizer};
 use crate::NoiseError;
 use crate::parameters::Found;
-use burn::module::{Module, Param, ParamGroup, Reparameterization, Reparameterizer};
+use burn::module::{Module, Param, ParamGroup, Reparameterizer};
 use burn::tensor::Tensor;
 
 /// Makes the weights of a module binary, without touching its code or its type.
@@ -84,28 +84,6 @@ impl Reparameterizer for Attach {
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<Binarized>) {
         let selected = self.selected.iter().any(|selected| selected == path);
-        (param, selected.then_some(Binarized { quantizer: self.quantizer }))
-    }
-}
-
-/// The signs of a latent weight, as Burn attaches them to it. Made by [`BinaryWeights`].
-#[derive(Module, Debug)]
-pub struct Binarized {
-    #[module(skip)]
-    quantizer: Quantizer,
-}
-
-impl Binarized {
-    /// The quantizer.
-    pub fn quantizer(&self) -> Quantizer {
-        self.quantizer
-    }
-}
-
-impl Reparameterization for Binarized {
-    const NAME: &'static str = "binary";
-
-    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        self.quantizer.forward(base)
+        (param, selected.then_some(Binarized::new(self.quantizer)))
     }
 }

@@ -9,6 +9,7 @@ mod config;
 mod dense_net;
 mod import;
 mod model_noise;
+mod network;
 mod norm;
 mod normalize;
 mod resnet;
@@ -17,12 +18,15 @@ pub use activation::Activation;
 pub use architecture::{Architecture, Shortcut};
 pub use block::{Block, Downsample};
 pub use config::ResNetConfig;
+#[cfg(all(feature = "binary", feature = "flex"))]
+pub use dense_net::PackedDenseNet;
 #[cfg(feature = "binary")]
 pub use dense_net::{
     DenseConv, DenseNet, DenseNetConfig, DenseStem, DenseUnit, DenseUnits, Transition,
 };
 pub use import::ImportReport;
 pub use model_noise::ModelNoise;
+pub use network::{Network, NetworkConfig};
 pub use norm::{Norm, NormKind};
 pub use normalize::{Normalize, NormalizeConfig};
 pub use resnet::ResNet;

@@ -148,7 +148,7 @@ impl<'a> Compiler<'a> {
             }
             (conv, Some(norm)) => {
                 // Read once: a parameter with noise has another draw each time.
-                let running = self.reads.then(|| norms::running(norm));
+                let running = self.reads.then(|| crate::batch_norm::running_affine(norm));
                 let scale = || running.clone().expect("read where parameters are")[0].clone();
                 let shift = || running.clone().expect("read where parameters are")[1].clone();
                 let Some(conv) = conv else {

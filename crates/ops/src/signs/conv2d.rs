@@ -3,7 +3,9 @@
 use super::{PackedSigns, WORD};
 use crate::arch::arch;
 use crate::shape::conv2d_output_size;
-use pulp::{Arch, NullaryFnOnce};
+#[cfg(target_arch = "x86_64")]
+use pulp::Arch;
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 /// Outputs whose counts stay in registers.
@@ -73,19 +75,25 @@ pub fn sign_conv2d(x: &PackedSigns, kernel: &PackedKernel, geometry: SignGeometr
     let output @ [rows, columns] = output.expect("a kernel no larger than the padded input");
     let mut out = vec![0.0; batch * outputs * rows * columns];
     let images = out.par_chunks_exact_mut((outputs * rows * columns).max(1));
-    images.enumerate().for_each(|(image, out)| {
-        run(Job { x, kernel, geometry, image, output, out });
+    let words = x.words.par_chunks_exact((height * width * channels.div_ceil(WORD)).max(1));
+    images.zip(words).for_each(|(out, words)| {
+        Job { words, size: [height, width], kernel, geometry, output, out }.run();
     });
     out
 }
 
-struct Job<'a> {
-    x: &'a PackedSigns,
-    kernel: &'a PackedKernel,
-    geometry: SignGeometry,
-    image: usize,
-    output: [usize; 2],
-    out: &'a mut [f32],
+/// The convolution of one image.
+pub(super) struct Job<'a> {
+    /// Its words, `[height, width, words]`.
+    pub words: &'a [u64],
+    /// Height and width.
+    pub size: [usize; 2],
+    pub kernel: &'a PackedKernel,
+    pub geometry: SignGeometry,
+    /// Height and width of the output.
+    pub output: [usize; 2],
+    /// The output, `[channels_out, height_out, width_out]`.
+    pub out: &'a mut [f32],
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -107,15 +115,6 @@ pulp::simd_type! {
     }
 }
 
-/// Runs a job by the widest vectors there are.
-fn run(job: Job<'_>) {
-    #[cfg(target_arch = "x86_64")]
-    if let (Arch::V4(_), Some(counting)) = (arch(), Counting::try_new()) {
-        return counting.vectorize(job);
-    }
-    arch().dispatch(job);
-}
-
 impl NullaryFnOnce for Job<'_> {
     type Output = ();
 
@@ -126,15 +125,23 @@ impl NullaryFnOnce for Job<'_> {
 }
 
 impl Job<'_> {
+    /// Computes the output by the widest vectors there are.
+    pub fn run(self) {
+        #[cfg(target_arch = "x86_64")]
+        if let (Arch::V4(_), Some(counting)) = (arch(), Counting::try_new()) {
+            return counting.vectorize(self);
+        }
+        arch().dispatch(self);
+    }
+
     #[inline(always)]
     fn compute(self) {
-        let Self { x, kernel, geometry, image, output: [rows, columns], out } = self;
-        let [_, channels, height, width] = x.shape;
-        let [outputs, _, kernel_height, kernel_width] = kernel.shape;
+        let Self { words, size: [height, width], kernel, geometry, output: [rows, columns], out } =
+            self;
+        let [outputs, channels, kernel_height, kernel_width] = kernel.shape;
         let SignGeometry { stride, dilation, padding, pad } = geometry;
         let per_pixel = channels.div_ceil(WORD);
         let taps = kernel_height * kernel_width;
-        let words = &x.words[image * height * width * per_pixel..][..height * width * per_pixel];
         // The words around the input, with zeros behind the last channel.
         let around: Vec<u64> = (0..per_pixel)
             .map(|word| match pad {

@@ -4,11 +4,14 @@
 //! twice that of the bits in which they differ: an exclusive or and a count of bits.
 
 mod conv2d;
+mod stage;
 #[cfg(test)]
 mod tests;
 
 pub use conv2d::{PackedKernel, SignGeometry, sign_conv2d};
+pub use stage::{SignUnit, sign_stage};
 
+use crate::arch::arch;
 use rayon::prelude::*;
 
 /// Signs of a word.
@@ -34,17 +37,11 @@ impl PackedSigns {
         let [outer, channels, height, width] = shape;
         let pixels = height * width;
         assert_eq!(values.len(), outer * channels * pixels, "values of {shape:?}");
-        let per_pixel = channels.div_ceil(WORD);
-        let mut words = vec![0; outer * pixels * per_pixel];
+        let mut words = vec![0; outer * pixels * channels.div_ceil(WORD)];
         let values = values.par_chunks_exact((channels * pixels).max(1));
-        let images = words.par_chunks_exact_mut((pixels * per_pixel).max(1));
+        let images = words.par_chunks_exact_mut((pixels * channels.div_ceil(WORD)).max(1));
         images.zip(values).for_each(|(words, values)| {
-            for (channel, plane) in values.chunks_exact(pixels.max(1)).enumerate() {
-                let (word, bit) = (channel / WORD, channel % WORD);
-                for (pixel, &value) in plane.iter().enumerate() {
-                    words[pixel * per_pixel + word] |= u64::from(value < 0.0) << bit;
-                }
-            }
+            pack_image(values, pixels, words, |_| |value| value < 0.0);
         });
         Self { words, shape }
     }
@@ -90,4 +87,35 @@ impl PackedSigns {
         }
         values
     }
+}
+
+/// Pixels whose words are filled together.
+const PIXELS: usize = 64;
+
+/// Packs an image `[channels, pixels]` into its words, `[pixels, words]`. `negative` gives each
+/// channel the function that says which of its values are negative.
+fn pack_image<F: Fn(f32) -> bool>(
+    values: &[f32],
+    pixels: usize,
+    words: &mut [u64],
+    negative: impl Fn(usize) -> F,
+) {
+    let per_pixel = words.len() / pixels.max(1);
+    arch().dispatch(|| {
+        for (word, planes) in values.chunks((WORD * pixels).max(1)).enumerate() {
+            for first in (0..pixels).step_by(PIXELS) {
+                let range = first..pixels.min(first + PIXELS);
+                let mut block = [0; PIXELS];
+                for (bit, plane) in planes.chunks_exact(pixels).enumerate() {
+                    let negative = negative(word * WORD + bit);
+                    for (to, &value) in block.iter_mut().zip(&plane[range.clone()]) {
+                        *to |= u64::from(negative(value)) << bit;
+                    }
+                }
+                for (pixel, bits) in range.zip(block) {
+                    words[pixel * per_pixel + word] = bits;
+                }
+            }
+        }
+    });
 }

@@ -67,3 +67,54 @@ fn products_are_those_of_the_definition_exactly() {
         }
     }
 }
+
+#[test]
+fn a_stage_is_what_its_units_are_one_after_the_other() {
+    let mut from = numbers(11);
+    for case in 0..12 {
+        let (batch, inputs, height, width) = (from(1, 3), from(1, 90), from(1, 7), from(1, 12));
+        let pixels = height * width;
+        let x = values(batch * inputs * pixels, case);
+        let pad = [None, Some(false), Some(true)][case as usize % 3];
+        let mut parts = Vec::new();
+        let mut channels = inputs;
+        for unit in 0..from(1, 3) as u32 {
+            let outputs = from(1, 40);
+            let weight = PackedSigns::pack(
+                &values(outputs * channels * 9, 100 + unit),
+                [outputs, channels, 3, 3],
+            );
+            let affine = [200, 300].map(|seed| values(channels, seed + unit));
+            parts.push((affine, PackedKernel::new(&weight)));
+            channels += outputs;
+        }
+        let geometry =
+            SignGeometry { stride: [1, 1], dilation: [1, 1], padding: [(1, 1), (1, 1)], pad };
+        let units: Vec<SignUnit> = parts
+            .iter()
+            .map(|([scale, shift], kernel)| SignUnit { scale, shift, kernel, geometry })
+            .collect();
+        let got = sign_stage(&x, [batch, inputs, height, width], &units);
+        // Image by image and unit by unit.
+        for (image, got) in got.chunks(channels * pixels).enumerate() {
+            let mut wanted = x[image * inputs * pixels..][..inputs * pixels].to_vec();
+            for SignUnit { scale, shift, kernel, .. } in &units {
+                let of = |(at, x): (usize, &f32)| x * scale[at / pixels] + shift[at / pixels];
+                let mapped: Vec<f32> = wanted.iter().enumerate().map(of).collect();
+                let signs = PackedSigns::pack(&mapped, [1, scale.len(), height, width]);
+                wanted.extend(sign_conv2d(&signs, kernel, geometry));
+            }
+            assert_eq!(got, wanted, "case {case}, image {image}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "channels of a unit")]
+fn a_unit_of_other_channels_is_refused() {
+    let kernel = PackedKernel::new(&PackedSigns::pack(&[1.0; 9 * 2], [1, 2, 3, 3]));
+    let geometry =
+        SignGeometry { stride: [1, 1], dilation: [1, 1], padding: [(1, 1), (1, 1)], pad: None };
+    let unit = SignUnit { scale: &[1.0; 3], shift: &[0.0; 3], kernel: &kernel, geometry };
+    sign_stage(&[0.0; 3 * 4], [1, 3, 2, 2], &[unit]);
+}

@@ -7,6 +7,11 @@ use burn::nn::conv::Conv2dConfig;
 use burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
 use burn::tensor::Device;
 
+/// The most channels of a stage.
+const WIDEST: usize = 16_384;
+/// The most units of a network, beyond any published.
+const DEEPEST: usize = 1_000;
+
 impl DenseNetConfig {
     /// The channels behind each stage, and behind each transition.
     fn plan(&self) -> Vec<[usize; 2]> {
@@ -86,9 +91,17 @@ impl DenseNetConfig {
         if stages == 0 || self.blocks.contains(&0) {
             return wrong("blocks", format!("{:?}", self.blocks), "one unit or more in each stage");
         }
-        if self.channels == 0 || self.growth == 0 {
+        if self.blocks.iter().any(|&units| units > DEEPEST) || stages > DEEPEST {
+            return wrong(
+                "blocks",
+                format!("{:?}", self.blocks),
+                "at most 1,000 units in each stage",
+            );
+        }
+        let fits = |channels: usize| (1..=WIDEST).contains(&channels);
+        if !fits(self.channels) || !fits(self.growth) {
             let got = format!("{} channels and a growth of {}", self.channels, self.growth);
-            return wrong("growth", got, "numbers above zero");
+            return wrong("growth", got, "numbers above zero, at most 16,384");
         }
         if self.reductions.len() + 1 != stages {
             let got = format!("{} for {stages} stages", self.reductions.len());
@@ -99,12 +112,30 @@ impl DenseNetConfig {
             let wanted = "numbers of at least 1 that leave 32 channels or more";
             return wrong("reductions", format!("{:?}", self.reductions), wanted);
         }
+        if self.plan().iter().any(|[dense, _]| *dense > WIDEST) {
+            let got = format!("{} with units {:?}", self.growth, self.blocks);
+            return wrong("growth", got, "at most 16,384 channels in every stage");
+        }
         if self.dilations.len() != stages || self.dilations.contains(&0) {
             let got = format!("{:?} for {stages} stages", self.dilations);
             return wrong("dilations", got, "a number above zero for each stage");
         }
         if !(2..=1_000_000).contains(&self.classes) {
             return wrong("classes", self.classes.to_string(), "at least 2, at most 1,000,000");
+        }
+        let left = self.image_size.map(|size| {
+            let size = match self.stem {
+                DenseStem::Large => size.div_ceil(2).div_ceil(2),
+                DenseStem::Small => size,
+            };
+            self.dilations.windows(2).fold(size, |size, pair| match pair[0] == pair[1] {
+                true => size / 2,
+                false => size,
+            })
+        });
+        if left.contains(&0) {
+            let wanted = "a size of which the poolings leave a pixel";
+            return wrong("image_size", format!("{:?}", self.image_size), wanted);
         }
         Ok(())
     }

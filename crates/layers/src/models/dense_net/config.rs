@@ -7,6 +7,7 @@ use crate::models::NormalizeConfig;
 use burn::config::Config;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The first layers of a dense network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,14 @@ pub enum DenseUnits {
     },
     /// Batch norm, rectifier, convolution, in full precision.
     Full,
+}
+
+impl DenseUnits {
+    /// The binary units of the published models.
+    pub const fn binary() -> Self {
+        let quantizer = Quantizer::dense_net();
+        Self::Binary { weights: quantizer, input: quantizer, pad: PadValue::Zero }
+    }
 }
 
 /// Configures [`DenseNet`].
@@ -64,6 +73,8 @@ pub struct DenseNetConfig {
     pub units: DenseUnits,
     /// Number of classes.
     pub classes: usize,
+    /// Height and width of the images. A pixel of them must be left behind the last pooling.
+    pub image_size: [usize; 2],
     /// The first layer; its number of channels is that of the images.
     pub normalize: NormalizeConfig,
 }
@@ -72,9 +83,6 @@ impl Config for DenseNetConfig {}
 
 impl DenseNetConfig {
     fn published(blocks: [usize; 4], reductions: [f64; 3], classes: usize) -> Self {
-        let quantizer = Quantizer::dense_net();
-        let units =
-            DenseUnits::Binary { weights: quantizer, input: quantizer, pad: PadValue::Zero };
         Self {
             stem: DenseStem::Large,
             channels: 64,
@@ -82,8 +90,9 @@ impl DenseNetConfig {
             growth: 64,
             reductions: reductions.to_vec(),
             dilations: vec![1; 4],
-            units,
+            units: DenseUnits::binary(),
             classes,
+            image_size: [224, 224],
             normalize: NormalizeConfig::imagenet(),
         }
     }
@@ -110,7 +119,7 @@ impl DenseNetConfig {
 
     /// The same network for 32x32 color images, with CNI's normalization.
     pub fn for_cifar(self) -> Self {
-        Self { stem: DenseStem::Small, normalize: NormalizeConfig::cni(), ..self }
+        Self { stem: DenseStem::Small, ..self }.with_images([32, 32], NormalizeConfig::cni())
     }
 
     /// Sets the units of each stage, with dilations of one.
@@ -133,9 +142,14 @@ impl DenseNetConfig {
         Self { units, ..self }
     }
 
-    /// Sets the normalization, whose channels are those of the images.
-    pub fn with_normalization(self, normalize: NormalizeConfig) -> Self {
-        Self { normalize, ..self }
+    /// Sets the channels of the first convolution.
+    pub fn with_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+
+    /// Sets the size of the images and the normalization, whose channels are those of the images.
+    pub fn with_images(self, size: [usize; 2], normalize: NormalizeConfig) -> Self {
+        Self { image_size: size, normalize, ..self }
     }
 
     /// The model.
@@ -152,10 +166,30 @@ impl DenseNetConfig {
     /// # Errors
     ///
     /// [`NoiseError::Model`] for stages without units, for reductions that are not one fewer than
-    /// the stages or leave no channels, for dilations that are not as many, for zero channels or
-    /// growth, for fewer than two classes, and for a setting of a quantizer out of its range.
+    /// the stages or leave no channels, for dilations that are not as many, for channels or a growth
+    /// of zero or so many that a stage has more than 16,384 channels, for images that the poolings
+    /// leave no pixel of, for fewer than two classes, and for a setting of a quantizer out of its
+    /// range.
     pub fn try_init(&self, device: &Device) -> Result<DenseNet, NoiseError> {
         self.check()?;
         self.build(device)
+    }
+}
+
+/// `dense network of 6, 6, 6 and 5 binary units, growth 64, 64 channels first`
+impl fmt::Display for DenseNetConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = match self.units {
+            DenseUnits::Binary { .. } => "binary units",
+            DenseUnits::Full => "units in full precision",
+        };
+        let blocks: Vec<String> = self.blocks.iter().map(usize::to_string).collect();
+        let blocks = match blocks.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, before)) => format!("{} and {last}", before.join(", ")),
+            None => "no".to_string(),
+        };
+        let (growth, channels) = (self.growth, self.channels);
+        write!(f, "dense network of {blocks} {units}, growth {growth}, {channels} channels first")
     }
 }

@@ -2,11 +2,16 @@
 
 mod build;
 mod config;
+#[cfg(feature = "flex")]
+mod packed;
 
 pub use config::{DenseNetConfig, DenseStem, DenseUnits};
+#[cfg(feature = "flex")]
+pub use packed::PackedDenseNet;
 
 use super::Normalize;
-use crate::binary::BinaryConv2d;
+use crate::NoiseError;
+use crate::binary::{BinaryConv2d, Quantizer};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::MaxPool2dConfig;
@@ -75,18 +80,57 @@ impl DenseNet {
     /// - images: `[batch, channels, height, width]`, pixels in [0, 1]
     /// - logits: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.through(images, |stage, x| {
+            self.stages[stage].iter().fold(x, |x, unit| unit.forward(x))
+        })
+    }
+
+    /// The same network with another gradient of the signs that units make of their inputs. Its
+    /// values do not change: it is what an attack on the network follows (BPDA, Athalye et al.,
+    /// arXiv 1802.00420, section 4.1).
+    ///
+    /// ```
+    /// # use burn::tensor::{Device, Tensor};
+    /// use cni_layers::binary::Quantizer;
+    /// use cni_layers::models::DenseNetConfig;
+    /// # let device = Device::flex();
+    /// # let images = Tensor::<4>::full([1, 3, 8, 8], 0.5, &device);
+    /// let model = DenseNetConfig::binary_28(10).for_cifar().with_blocks([2], []).init(&device);
+    /// let smooth = model.clone().with_surrogate(Quantizer::tanh_sign(2.0)).unwrap();
+    /// assert_eq!(smooth.forward(images.clone()).into_data(), model.forward(images).into_data());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseError::Model`] for units in full precision, and for a setting of the quantizer out of
+    /// its range.
+    pub fn with_surrogate(mut self, surrogate: Quantizer) -> Result<Self, NoiseError> {
+        for unit in self.stages.iter_mut().flatten() {
+            let DenseConv::Binary(conv) = &unit.conv else {
+                let wanted = "binary units, whose signs a surrogate stands for";
+                return Err(NoiseError::Model { field: "units", got: "full".into(), wanted });
+            };
+            unit.conv = DenseConv::Binary(conv.clone().with_surrogate(surrogate)?);
+        }
+        Ok(self)
+    }
+
+    /// Logits of images, with another computation of the stages.
+    fn through(
+        &self,
+        images: Tensor<4>,
+        stage: impl Fn(usize, Tensor<4>) -> Tensor<4>,
+    ) -> Tensor<2> {
         let mut x = cni_ops::conv2d(&self.stem, self.normalize.forward(images));
         if let Some(norm) = &self.stem_norm {
             x = cni_ops::batch_norm(norm, x, Epilogue::relu());
             let pool = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]);
             x = pool.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init().forward(x);
         }
-        for (stage, units) in self.stages.iter().enumerate() {
-            x = units.iter().fold(x, |x, unit| unit.forward(x));
-            if let Some(transition) = self.transitions.get(stage) {
-                x = transition.forward(x);
-            }
+        for (at, transition) in self.transitions.iter().enumerate() {
+            x = transition.forward(stage(at, x));
         }
+        let x = stage(self.transitions.len(), x);
         let x = cni_ops::batch_norm(&self.norm, x, Epilogue::relu());
         let [batch, channels, ..] = x.dims();
         self.fc.forward(x.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels]))

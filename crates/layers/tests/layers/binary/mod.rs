@@ -1,7 +1,11 @@
 //! Binary layers: values, gradients, and what they refuse.
 
 mod dense_net;
+mod file;
+mod latent;
 mod packed;
+mod packed_network;
+mod surrogates;
 
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2dConfig;
