@@ -12,7 +12,7 @@ use cni_burn::attacks::Norm;
 use cni_burn::cards::epochs;
 use cni_burn::data::{DataError, ImageData};
 use cni_burn::evaluation::Epoch;
-use cni_burn::layers::models::Network;
+use cni_burn::layers::models::{Network, NetworkConfig};
 use cni_burn::prelude::{Pretrained, Threat};
 use cni_burn::training::{CheckpointInfo, CheckpointSelector, checkpoint_info, load_checkpoint};
 use serde_json::Value;
@@ -51,6 +51,7 @@ impl Origin {
 /// A model with its weights, and the images of its evaluation.
 pub struct Checkpoint {
     pub model: Network,
+    pub config: NetworkConfig,
     /// True if the model has no noise.
     pub silent: bool,
     pub test: ImageData,
@@ -140,6 +141,7 @@ impl Checkpoint {
         Ok(Self {
             model,
             silent: !config.is_stochastic(),
+            config,
             test,
             name,
             run: Some(run.to_path_buf()),
@@ -183,6 +185,7 @@ impl Checkpoint {
         Ok(Self {
             model: Network::ResNet(model),
             silent: !config.is_stochastic(),
+            config: config.into(),
             test,
             name: path.display().to_string(),
             run: None,

@@ -185,7 +185,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     args.compute.say_half_precision(&[attacks, judge], args.output)?;
     let checkpoint = Checkpoint::open(&args.checkpoint, &args.from, given, &device, args.output)?;
     let out = args.out.clone().unwrap_or_else(|| folder_for("evaluation", &checkpoint));
-    let Checkpoint { model, silent, test, name, history, trained, .. } = checkpoint;
+    let Checkpoint { model, config, silent, test, name, history, trained, .. } = checkpoint;
     let because = "the model has no noise";
     given.refuse(&[Idle { when: silent, flags: &["noise-off"], because }])?;
     let test = part(test, args.from.test.is_some(), Some(args.examples), "examples", given)?;
@@ -196,6 +196,7 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
 
     let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
     let model_card = ModelCard {
+        config: Some(serde_json::to_value(&config)?),
         trained_against: trained,
         history,
         ..model_card(args.name.clone().unwrap_or(name), &model)?

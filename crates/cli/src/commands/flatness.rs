@@ -222,7 +222,7 @@ impl Prepared {
         checkpoint: Checkpoint,
         device: &Device,
     ) -> Result<Self, Box<dyn Error>> {
-        let Checkpoint { model, test, name, history, trained, .. } = checkpoint;
+        let Checkpoint { model, config, test, name, history, trained, .. } = checkpoint;
         let folder = args.from.test.is_some();
         let test = part(test, folder, Some(args.examples), "examples", given)?;
         let threat = Threat::linf(epsilon_for(args.epsilon, trained))?;
@@ -230,7 +230,9 @@ impl Prepared {
             .with_steps(args.steps)?
             .with_step_size(STEP * threat.epsilon())?
             .with_draws(args.eot_draws)?;
-        let card = ModelCard { trained_against: trained, history, ..model_card(&name, &model)? };
+        let config = Some(serde_json::to_value(&config)?);
+        let card =
+            ModelCard { config, trained_against: trained, history, ..model_card(&name, &model)? };
         let measurement = measurement.clone().with_cards(card, data_card(&test)?);
         let batches = test.batches(args.batch, device);
         let forward: Forward = Network::forward;

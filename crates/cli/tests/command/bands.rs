@@ -24,7 +24,10 @@ fn a_band_is_a_part_of_the_model_that_a_run_keeps() {
     assert!(said.contains("--band: got 0.3, wanted 0.5, since"), "{said}");
     let judged = folder.join("judged");
     works(evaluate(&run, &judged, "--band 0.50"));
-    assert_eq!(record(&judged)["examples"], 20);
+    let record = record(&judged);
+    assert_eq!(record["examples"], 20);
+    // The weights do not tell the band; the record does.
+    assert_eq!(record["model"]["config"]["band"]["limit"]["band"]["rate"], 0.5, "{record:#}");
 }
 
 #[test]
