@@ -1,7 +1,7 @@
 //! The recipe of a training, and what flags change of it.
 
 use crate::given::Given;
-use crate::model::{DENSE_NET, DenseFlags, Kind, ModelFlags};
+use crate::model::{Kind, ModelFlags, without_foreign};
 use crate::output::Output;
 use crate::proportion::Proportion;
 use crate::values::{count, epsilon};
@@ -193,27 +193,6 @@ pub fn recipe_of_run(run: &Path) -> Result<Option<Recipe>, RecipeError> {
 /// The fields of the model that flags describe, by the names of recipes.
 fn fields_of(model: &ModelFlags) -> serde_json::Result<Map<String, Value>> {
     serde_json::to_value(model).map(|fields| fields.as_object().cloned().unwrap_or_default())
-}
-
-/// A recipe whose model has become one of another kind by a flag, without the settings that only
-/// the kind before had.
-fn without_foreign(
-    mut recipe: Recipe,
-    base: &Recipe,
-    given: &Given,
-) -> Result<Recipe, RecipeError> {
-    let kind = |recipe: &Recipe| recipe.model().get("family").is_some_and(|name| name == DENSE_NET);
-    let dense = kind(&recipe);
-    if dense == kind(base) {
-        return Ok(recipe);
-    }
-    let foreign = if dense { ModelFlags::OF_RESNETS } else { DenseFlags::FLAGS };
-    for field in foreign {
-        if recipe.model().contains_key(*field) && !given.has(field) {
-            recipe = recipe.with(&format!("model.{field}"), "")?;
-        }
-    }
-    Ok(recipe)
 }
 
 /// The model of a recipe. What the recipe does not tell is as the flags have it.

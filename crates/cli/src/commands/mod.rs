@@ -41,7 +41,7 @@ Environment:
                       own operations, layer by layer; by default the fastest of the processor
   RAYON_NUM_THREADS   threads that a CPU computes with; by default one for each core";
 
-/// Trains noisy ResNets and binary dense networks, attacks and judges them, and writes records and reports.
+/// Trains noisy and binary networks, attacks and judges them, and writes records and reports.
 #[derive(Parser)]
 #[command(name = "cni", version, after_help = format!("{HELP}\n\n{ENVIRONMENT}"))]
 struct Cli {

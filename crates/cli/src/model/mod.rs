@@ -9,7 +9,7 @@ pub use noise::{Kind, NoiseFlags};
 pub use saved::{Asked, config_of_run};
 
 use crate::data::{About, Dataset};
-use crate::given::Idle;
+use crate::given::{Given, Idle};
 use crate::values::{band, depth, named, one_of, width};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -17,6 +17,7 @@ use cni_burn::layers::NoiseError;
 use cni_burn::layers::band_limited::BandLimitedInputConfig;
 use cni_burn::layers::models::{DenseNetConfig, NetworkConfig};
 use cni_burn::prelude::{Activation, Architecture, NormalizeConfig, ResNetConfig, Shortcut};
+use cni_burn::training::{Recipe, RecipeError};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 
@@ -197,4 +198,25 @@ impl ModelFlags {
         all.extend(self.noise.idle());
         all
     }
+}
+
+/// A recipe whose model has become one of another kind by a flag, without the settings that only
+/// the kind before had.
+pub fn without_foreign(
+    mut recipe: Recipe,
+    base: &Recipe,
+    given: &Given,
+) -> Result<Recipe, RecipeError> {
+    let kind = |recipe: &Recipe| recipe.model().get("family").is_some_and(|name| name == DENSE_NET);
+    let dense = kind(&recipe);
+    if dense == kind(base) {
+        return Ok(recipe);
+    }
+    let foreign = if dense { ModelFlags::OF_RESNETS } else { DenseFlags::FLAGS };
+    for field in foreign {
+        if recipe.model().contains_key(*field) && !given.has(field) {
+            recipe = recipe.with(&format!("model.{field}"), "")?;
+        }
+    }
+    Ok(recipe)
 }

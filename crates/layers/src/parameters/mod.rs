@@ -1,9 +1,15 @@
 //! Parameters of a module: the one walk that knows their paths, ids and roles.
 
+mod visit;
+
+pub(crate) use visit::{AtPlace, map_parameters};
+#[cfg(feature = "binary")]
+pub(crate) use visit::{VisitParameter, visit_parameters};
+
 use crate::NoiseError;
 use crate::models::Normalize;
 use crate::noise::{LearnedNoise, Spec};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 
 /// The role of a parameter in its module.
@@ -216,54 +222,4 @@ impl Place {
             _ => ParameterRole::Model,
         }
     }
-}
-
-/// Something to do with each floating-point parameter at its path.
-#[cfg(feature = "binary")]
-pub(crate) trait VisitParameter {
-    fn visit<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>);
-}
-
-/// Visits each floating-point parameter of a module.
-#[cfg(feature = "binary")]
-pub(crate) fn visit_parameters<M: Module>(model: &M, visit: &mut impl VisitParameter) {
-    struct Visitor<'a, V>(Place, &'a mut V);
-    impl<V: VisitParameter> ModuleVisitor for Visitor<'_, V> {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.0.enter(name, container);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.0.exit();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.1.visit(&self.0.path(), param);
-        }
-    }
-    model.visit(&mut Visitor(Place::default(), visit));
-}
-
-/// A function of each floating-point parameter and its place.
-pub(crate) trait AtPlace {
-    fn map<const D: usize>(&mut self, place: &Place, param: Param<Tensor<D>>) -> Param<Tensor<D>>;
-}
-
-/// The module with each floating-point parameter mapped.
-pub(crate) fn map_parameters<M: Module>(model: M, map: impl AtPlace) -> M {
-    struct Mapper<F>(Place, F);
-    impl<F: AtPlace> ModuleMapper for Mapper<F> {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.0.enter(name, container);
-        }
-
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.0.exit();
-        }
-
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            self.1.map(&self.0, param)
-        }
-    }
-    model.map(&mut Mapper(Place::default(), map))
 }
