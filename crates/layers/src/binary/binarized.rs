@@ -1,12 +1,9 @@
-//! The signs of a weight as a module of Burn, written by hand so that visitors hear of them.
+//! The signs of a weight as a module of Burn, of which visitors hear.
 
 use super::Quantizer;
-use crate::parameters::BINARIZED;
-use burn::module::{
-    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
-    Reparameterization,
-};
-use burn::tensor::{Device, Tensor};
+use crate::parameters::{BINARIZED, announced};
+use burn::module::{Content, ModuleDisplay, ModuleDisplayDefault, Reparameterization};
+use burn::tensor::Tensor;
 
 /// The signs of a latent weight, as Burn attaches them to it. Made by
 /// [`BinaryWeights`](super::BinaryWeights).
@@ -34,41 +31,10 @@ impl Reparameterization for Binarized {
     }
 }
 
-impl Module for Binarized {
-    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        let reach = self.quantizer.reach().map_or("everywhere".into(), |reach| reach.to_string());
-        visitor.enter_module(&reach, BINARIZED);
-        visitor.exit_module(&reach, BINARIZED);
-    }
-
-    fn map<M: ModuleMapper>(self, _: &mut M) -> Self {
-        self
-    }
-
-    fn to_device(self, _: &Device) -> Self {
-        self
-    }
-
-    fn fork(self, _: &Device) -> Self {
-        self
-    }
-
-    fn collect_devices(&self, devices: Devices) -> Devices {
-        devices
-    }
-
-    fn materialize(self) -> Self {
-        self
-    }
-
-    fn valid(&self) -> Self {
-        self.clone()
-    }
-
-    fn train(self) -> Self {
-        self
-    }
-}
+announced!(Binarized, |signs| {
+    let reach = signs.quantizer.reach().map_or("everywhere".into(), |reach| reach.to_string());
+    Some((reach, BINARIZED))
+});
 
 impl ModuleDisplayDefault for Binarized {
     fn content(&self, content: Content) -> Option<Content> {

@@ -1,7 +1,11 @@
 //! Parameters of a module: the one walk that knows their paths, ids and roles.
 
+#[cfg(any(feature = "band-limited", feature = "binary"))]
+mod announced;
 mod visit;
 
+#[cfg(any(feature = "band-limited", feature = "binary"))]
+pub(crate) use announced::announced;
 pub(crate) use visit::{AtPlace, map_parameters};
 #[cfg(feature = "binary")]
 pub(crate) use visit::{VisitParameter, visit_parameters};
