@@ -94,13 +94,26 @@ pub enum PrivacyError {
         /// What failed.
         source: std::io::Error,
     },
-    /// A file that holds no ledger.
-    #[error("{path}: wanted a ledger of private steps: {source}", path = path.display())]
+    /// A file that holds something else.
+    #[error("{path}: wanted {wanted}: {source}", path = path.display())]
     Json {
         /// The file.
         path: PathBuf,
+        /// What it should hold.
+        wanted: &'static str,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// A ledger that is not that of its run.
+    #[cfg(feature = "training")]
+    #[error("{path}: got {got}, wanted {wanted}", path = path.display())]
+    Ledger {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        got: String,
+        /// What it should hold.
+        wanted: String,
     },
     /// A setting out of its range, or one that a private training cannot have.
     #[cfg(feature = "training")]

@@ -47,7 +47,7 @@ pub use error::PrivacyError;
 #[cfg(feature = "training")]
 pub use training::{
     LEDGER_FILE, NoisyWeights, PRIVACY_FILE, PrivateGradient, PrivateRun, PrivateSgd, Randomness,
-    SPENT_FILE,
+    SPENT_FILE, ledger_of_run,
 };
 
 /// Compiles the code of the README.

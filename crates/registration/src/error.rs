@@ -58,10 +58,13 @@ pub enum RegistrationError {
     },
     /// A fixed point that was not reached.
     #[error(
-        "iterations: got a residual of {got:e} voxels after {iterations}, wanted at most {wanted:e}"
+        "field[{example}]: got a residual of {got:e} voxels after {iterations} iterations, wanted \
+         at most {wanted:e}"
     )]
     NotConverged {
-        /// The largest residual.
+        /// The number of the example.
+        example: usize,
+        /// Its largest residual.
         got: f64,
         /// The tolerance.
         wanted: f64,
@@ -74,7 +77,7 @@ pub enum RegistrationError {
     Quad {
         /// The number of the quadrilateral.
         quad: usize,
-        /// The Jacobian at one of its quadrature points.
+        /// The Jacobian at one of its corners.
         got: f64,
     },
     /// A body that its supports do not hold in place.

@@ -1,6 +1,7 @@
 //! The card of a run or of published weights.
 
 use crate::checkpoint::{Origin, trained_against};
+use crate::commands::epsilon::sentence;
 use crate::conclusion::counts;
 use crate::exit::Exit;
 use crate::recipe::recipe_of_run;
@@ -10,6 +11,7 @@ use clap::Args;
 use cni_burn::layers::binary::BinarySummary;
 use cni_burn::layers::models::{NetworkConfig, NormKind};
 use cni_burn::prelude::*;
+use cni_burn::privacy::{PrivateSgd, ledger_of_run};
 use cni_burn::run::{NetworkRun, load_network};
 use cni_burn::training::CheckpointSelector;
 use std::error::Error;
@@ -84,6 +86,14 @@ fn facts(args: &Card, run: &NetworkRun) -> Result<Vec<(&'static str, String)>, B
         let chosen = run.run.pointer("/config/validation_attack/threat").is_some();
         let of = if chosen { ", that of the attack that chose the epoch" } else { "" };
         facts.push(("threat", format!("{threat}{of}")));
+    }
+    let gradient = &run.run["config"]["gradient"];
+    if gradient["gradient"] == "private_sgd" {
+        let clip = &gradient["max_norm"];
+        let spent = PrivateSgd::of_run(&args.run).and_then(|settings| {
+            settings.accountant.spent(&ledger_of_run(&args.run)?, settings.budget.delta())
+        });
+        facts.push(("privacy", format!("gradients clipped to {clip}; {}", sentence(&spent?))));
     }
     // A custom objective has no configuration to read.
     let of = run.training_config().map_or(String::new(), |config| format!(" of {}", config.epochs));

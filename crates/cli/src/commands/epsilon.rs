@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::privacy::{AccountantFlag, of_flag};
 use clap::{ArgGroup, Args};
 use cni_burn::privacy::{
-    Accountant, Budget, LEDGER_FILE, Ledger, Mechanism, Phase, PoissonPlan, Spent,
+    Accountant, Budget, Ledger, Mechanism, Phase, PoissonPlan, Spent, ledger_of_run,
     noise_multiplier_for,
 };
 use serde_json::json;
@@ -27,7 +27,7 @@ pub struct Epsilon {
     #[arg(long, conflicts_with_all = ["sample_rate", "steps", "examples", "batch", "epochs"])]
     run: Option<PathBuf>,
     /// Delta, below one over the number of examples.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     delta: f64,
     /// Probability with which an example enters a batch.
     #[arg(long, requires = "steps", conflicts_with_all = ["examples", "batch", "epochs"])]
@@ -41,7 +41,7 @@ pub struct Epsilon {
     /// Expected examples of a batch.
     #[arg(long, requires = "examples")]
     batch: Option<u64>,
-    /// Epochs of examples / batch steps each.
+    /// Epochs of examples / batch steps each, rounded up.
     #[arg(long, requires = "examples")]
     epochs: Option<u64>,
     #[command(flatten)]
@@ -62,13 +62,17 @@ impl Epsilon {
             return Err(format!("--sample-rate: got none, wanted {wanted}").into());
         };
         let plan = PoissonPlan::new(examples, batch, epochs).map_err(of_flag)?;
+        if self.delta * examples as f64 >= 1.0 {
+            let wanted = format!("a number below one over the {examples} examples");
+            return Err(format!("--delta: got {}, wanted {wanted}", self.delta).into());
+        }
         Ok((plan.sample_rate(), plan.steps()))
     }
 
     /// The private steps that are asked about.
     fn ledger(&self, accountant: &Accountant) -> Result<Ledger, Box<dyn Error>> {
         if let Some(run) = &self.run {
-            return Ok(Ledger::load(run.join(LEDGER_FILE))?);
+            return Ok(ledger_of_run(run)?);
         }
         let (rate, steps) = self.sampling()?;
         let phase = |sigma| Phase::new(Mechanism::new(sigma, rate)?, steps);

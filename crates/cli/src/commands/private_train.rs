@@ -10,11 +10,11 @@ use clap::Args;
 use cni_burn::privacy::{Budget, PRIVACY_FILE, PrivateRun, PrivateSgd, Randomness};
 use serde_json::{Value, json};
 use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The flags of `private-train`.
 #[derive(Args)]
+#[command(mut_arg("recipe", |recipe| recipe.default_value("clean")))]
 pub struct PrivateTrain {
     #[command(flatten)]
     train: Train,
@@ -24,6 +24,7 @@ pub struct PrivateTrain {
 
 /// The flags of privacy.
 #[derive(Args)]
+#[command(next_help_heading = "Privacy")]
 pub struct PrivacyFlags {
     /// Epsilon that the run may spend, and never exceeds.
     #[arg(long)]
@@ -54,7 +55,7 @@ impl PrivacyFlags {
     /// The settings; those of the run in a folder, if one goes on.
     fn settings(&self, given: &Given, run: Option<&Path>) -> Result<PrivateSgd, Box<dyn Error>> {
         if let Some(path) = run.map(|run| run.join(PRIVACY_FILE)).filter(|path| path.exists()) {
-            let settings = saved(&path)?;
+            let settings = PrivateSgd::of_run(path.with_file_name(""))?;
             let because = format!("{} was trained so", path.with_file_name("").display());
             given.agree(&self.named(), &named(&settings), false, &because)?;
             return Ok(settings);
@@ -102,14 +103,6 @@ fn named(settings: &PrivateSgd) -> Value {
     })
 }
 
-/// The settings of a run.
-fn saved(path: &Path) -> Result<PrivateSgd, Box<dyn Error>> {
-    let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let text = fs::read(path).map_err(|error| wrong(&error))?;
-    let mut about: Value = serde_json::from_slice(&text).map_err(|error| wrong(&error))?;
-    Ok(serde_json::from_value(about["settings"].take()).map_err(|error| wrong(&error))?)
-}
-
 /// Says what a private run will do.
 pub fn say_plan(run: &PrivateRun, output: Output) -> std::io::Result<()> {
     let gradient = run.gradient();
@@ -131,11 +124,8 @@ pub fn say_spent(run: &PrivateRun, folder: &Path, output: Output) -> Result<Valu
 }
 
 pub fn private_train(args: PrivateTrain, given: &Given) -> Result<Exit, Box<dyn Error>> {
-    let PrivateTrain { mut train, privacy } = args;
+    let PrivateTrain { train, privacy } = args;
     let resumed = train.resume.then_some(train.out.as_path());
     let settings = privacy.settings(given, resumed)?;
-    if !given.has("recipe") && !train.resume {
-        train.recipe.recipe = PathBuf::from("clean");
-    }
     train_with(train, Some(&settings), given)
 }

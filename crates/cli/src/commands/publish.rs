@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::selector::selector;
 use clap::Args;
-use cni_burn::training::publish_checkpoint;
+use cni_burn::training::{checkpoint_info, publish_checkpoint};
 use serde_json::json;
 use std::error::Error;
 use std::fs;
@@ -37,6 +37,16 @@ pub fn publish(args: &Publish) -> Result<Exit, Box<dyn Error>> {
         let got = &args.checkpoint;
         return Err(format!("--checkpoint: got {got}, wanted best, last or a number").into());
     };
+    let of_run = checkpoint_info(&args.run, selector)?.run;
+    if of_run.pointer("/config/gradient/gradient").is_some_and(|rule| rule == "private_sgd") {
+        let run = args.run.display();
+        return Err(format!(
+            "--run: got {run}, a private run, wanted another: beside the weights `publish` gives \
+             the key of the run, a fingerprint of its training images and their scores away, which \
+             epsilon does not cover; give the file model.bpk of a checkpoint alone, with model.json"
+        )
+        .into());
+    }
     let epoch = publish_checkpoint(&args.run, selector, &args.out, args.half)?;
     let file = args.out.join("model.bpk");
     let bytes = fs::metadata(&file)?.len();

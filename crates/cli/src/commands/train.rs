@@ -242,6 +242,25 @@ pub(super) fn train_with(
         }
         None => Trainer::new(training, &args.out)?,
     };
+    if let (Some(run), Some(Ok(info))) = (&private, &begun)
+        && info.epoch < epochs
+        && !run.allows_after(info.epoch, &args.out)
+    {
+        output.say(format_args!(
+            "{}: ended at epoch {}: {}",
+            args.out.display(),
+            info.epoch,
+            run.end()
+        ))?;
+        let spent = say_spent(run, &args.out, output)?;
+        output.result(&json!({
+            "run": args.out.to_string_lossy(),
+            "history": info.history,
+            "ended": run.end(),
+            "privacy": spent,
+        }))?;
+        return Ok(Exit::Done);
+    }
     let curves = Curves::new(&args.out, epochs)?;
     let [first, page, last] = [(); 3].map(|()| curves.clone());
     before_the_end(move |reason| last.last_words(reason))?;

@@ -76,6 +76,10 @@ fn nonsense_is_refused_by_the_name_of_its_flag() {
             "--batch: got 11, wanted 1 to the number of examples, 10",
         ),
         (
+            "--noise-multiplier 1 --examples 10 --batch 2 --epochs 1 --delta 0.1".into(),
+            "--delta: got 0.1, wanted a number below one over the 10 examples",
+        ),
+        (
             "--noise-multiplier 1 --delta 1e-5".into(),
             "--sample-rate: got none, wanted --sample-rate and --steps, or --examples",
         ),
@@ -85,7 +89,7 @@ fn nonsense_is_refused_by_the_name_of_its_flag() {
         ),
         (format!("--noise-multiplier 1 --epsilon 2 {rest}"), "cannot be used with"),
         (rest.into(), "the following required arguments were not provided"),
-        ("--run nowhere --delta 1e-5".into(), "nowhere/ledger.json: "),
+        ("--run nowhere --delta 1e-5".into(), "nowhere/privacy.json: "),
     ] {
         let said = refused(plain(&format!("epsilon {flags}")));
         assert!(said.contains(says), "{flags}: {said}");
@@ -151,6 +155,66 @@ fn a_private_run_keeps_what_it_spent_and_goes_on_with_its_own_flags() {
     assert_eq!(record(&judged)["examples"], 20);
     let card = works(plain(&format!("card --run {}", run.display())));
     assert!(card.contains("group norm"), "{card}");
+    assert!(card.contains("gradients clipped to 0.5; epsilon 5.9"), "{card}");
+    let said = refused(plain(&format!(
+        "publish --run {} --out {}",
+        run.display(),
+        folder.join("published").display()
+    )));
+    assert!(said.contains("a private run, wanted another"), "{said}");
+    assert!(!folder.join("published").exists());
+
+    // What its files tell is not believed where it cannot be.
+    let privacy = fs::read(run.join("privacy.json")).unwrap();
+    fs::write(run.join("privacy.json"), "[]").unwrap();
+    let said = refused(resume(""));
+    assert!(said.contains("privacy.json: wanted the settings of a private run"), "{said}");
+    fs::write(run.join("privacy.json"), privacy).unwrap();
+    let ledger = fs::read_to_string(run.join("ledger.json")).unwrap();
+    fs::write(run.join("ledger.json"), ledger.replace("\"steps\": 10", "\"steps\": 5")).unwrap();
+    for said in [
+        refused(resume("")),
+        refused(plain(&format!("epsilon --run {} --delta 1e-4", run.display()))),
+    ] {
+        assert!(said.contains("ledger.json: got 5 steps of"), "{said}");
+    }
+}
+
+/// One step count for the command that plans and the one that trains: 40 / 8 is whole, 40 / 7 not.
+#[test]
+fn the_planned_steps_are_those_that_are_taken() {
+    let folder = scratch("private-steps");
+    let run = folder.join("run");
+    let flags = "--privacy-epsilon 60 --delta 1e-3 --noise-multiplier 1 --json";
+    let text = train(&run, flags).into_iter().map(|text| match text.to_str() {
+        Some("8") => "7".into(),
+        _ => text,
+    });
+    // The depth is 8 as well.
+    let mut arguments: Vec<OsString> = text.collect();
+    let depth = arguments.iter().position(|text| text == "--depth").unwrap();
+    arguments[depth + 1] = "8".into();
+    let told: Value = serde_json::from_str(&works(arguments)).unwrap();
+    let plan = "--noise-multiplier 1 --examples 40 --batch 7 --epochs 2 --delta 1e-3";
+    assert_eq!(epsilon(plan), told["privacy"]);
+    assert_eq!(told["privacy"]["ledger"]["phases"][0]["steps"], 12);
+}
+
+#[test]
+fn a_run_that_the_budget_has_ended_says_so_once_more() {
+    let run = scratch("private-ended").join("run");
+    let flags = "--privacy-epsilon 6 --delta 1e-4 --noise-multiplier 0.95";
+    let mut arguments = train(&run, &format!("{flags} --json --resume"));
+    let epochs = arguments.iter().position(|text| text == "--epochs").unwrap();
+    arguments[epochs + 1] = "60".into();
+    // Nothing is there to resume: it begins, by the recipe `clean`.
+    let told: Value = serde_json::from_str(&works(arguments)).unwrap();
+    let ended = told["ended"].as_str().unwrap();
+    assert!(ended.contains("allows no further epoch"), "{ended}");
+    let recipe = fs::read_to_string(run.join("recipe.toml")).unwrap();
+    assert!(recipe.contains("name = \"clean\""), "{recipe}");
+    let again = json(&format!("private-train --resume --out {}", run.display()));
+    assert_eq!((&again["ended"], &again["privacy"]), (&told["ended"], &told["privacy"]));
 }
 
 #[test]
@@ -166,7 +230,11 @@ fn a_run_that_cannot_be_private_is_refused() {
         ("--privacy-epsilon 6 --delta 2", "--delta: got 2, wanted a number between 0 and 1"),
         (
             "--privacy-epsilon 6 --delta 1e-4 --clip 0",
-            "--clip: got 0, wanted a finite number above 0",
+            "--clip: got 0, wanted a number from 1e-6 to 1e6",
+        ),
+        (
+            "--privacy-epsilon 6 --delta 0.03",
+            "--delta: got 0.03, wanted a number below one over the 40 examples",
         ),
         (
             "--privacy-epsilon 6 --delta 1e-4 --accountant gdp",

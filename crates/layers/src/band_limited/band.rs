@@ -27,8 +27,8 @@ pub enum Band {
     /// is left out. It keeps `q = ⌊(⌊n / 2⌋ + 1) · √(1 − rate)⌋` frequencies of an axis, at least
     /// one, as the published code does.
     Rate(f64),
-    /// The number `q` of kept frequencies of rows and of columns, from 1, which keeps the mean
-    /// alone, to n / 2 + 1, which keeps everything.
+    /// The number `q` of kept frequencies of rows and of columns: 1 keeps the mean alone, n / 2 + 1
+    /// and more keep everything. A network's smaller activations then keep all of theirs.
     Frequencies([usize; 2]),
     /// A rate drawn uniformly between two, anew at every use: a stochastic defence. The draws are
     /// keyed by the [noise scope](cni_noise::scope); with the noise off the rate is the mean.
@@ -93,15 +93,26 @@ impl Band {
                 let rate = from + (to - from) * drawn.unwrap_or(0.5);
                 size.map(|n| kept(n, rate))
             }
-            Self::Frequencies(wanted) => {
-                let most = size.map(frequencies_of);
-                assert!(
-                    wanted[0] <= most[0] && wanted[1] <= most[1],
-                    "band.frequencies: got {wanted:?} for a grid of {size:?}, wanted at most \
-                     {most:?}"
-                );
-                wanted
+            Self::Frequencies([rows, columns]) => {
+                let [height, width] = size.map(frequencies_of);
+                [rows.min(height), columns.min(width)]
             }
+        }
+    }
+
+    /// Refuses more frequencies than inputs of a size have anywhere in a network, of which none
+    /// would be left out.
+    pub(crate) fn check_within(&self, size: [usize; 2]) -> Result<(), NoiseError> {
+        let most = size.map(frequencies_of);
+        match *self {
+            Self::Frequencies([rows, columns]) if rows >= most[0] && columns >= most[1] => {
+                Err(NoiseError::Model {
+                    field: "band",
+                    got: self.to_string(),
+                    wanted: "fewer frequencies than the largest input of a convolution has",
+                })
+            }
+            _ => Ok(()),
         }
     }
 

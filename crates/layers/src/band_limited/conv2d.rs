@@ -125,8 +125,7 @@ impl BandLimitedConv2d {
     ///
     /// # Panics
     ///
-    /// If the kernel is larger than the padded input, or the band names more frequencies than the
-    /// grid has.
+    /// If the kernel is larger than the padded input.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self.method {
             Method::Direct => cni_ops::conv2d(&self.conv, self.input.forward(&self.conv, x)),

@@ -84,8 +84,7 @@ impl BandLimitedInput {
     ///
     /// # Panics
     ///
-    /// If the kernel is larger than the padded input, or the band names more frequencies than the
-    /// grid has.
+    /// If the kernel is larger than the padded input.
     pub fn forward(&self, conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
         let (grid, _) = self.grid(conv, &x);
         self.limit.on_grid(x, grid)

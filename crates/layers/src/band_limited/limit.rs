@@ -108,10 +108,6 @@ impl BandLimit2d {
     /// # Shapes
     ///
     /// - input and output: `[batch, channels, height, width]`
-    ///
-    /// # Panics
-    ///
-    /// If the band names more frequencies than the size has.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let size = [height, width];

@@ -24,7 +24,8 @@ pub fn latent_weights<M: Module>(model: &M) -> Vec<Parameter> {
     found.parameters
 }
 
-/// Refuses latent weights that no gradient reaches, those beyond the clip of their quantizer: such
+/// Refuses latent weights that no gradient reaches, those beyond the clip of their quantizer, or at
+/// ±1 and beyond for [`ApproxSign`](super::Quantizer::ApproxSign): such
 /// a weight never changes its sign again, unless something else than a gradient moves it.
 ///
 /// # Errors

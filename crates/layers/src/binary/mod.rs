@@ -18,7 +18,8 @@
 //!
 //! Latent weights have no bounds of their own. Where the quantizer's gradient ends at a clip, an
 //! update rule clamps them to it after every step of a training, wherever they were before: the
-//! rule `clamp` of `cni-training`, on a group of the [`latent_weights`]. Whoever trains without it
+//! rule `clamp` of `cni-training`, on a group of the [`latent_weights`]. For ApproxSign it must
+//! end before ±1, where the gradient is zero already. Whoever trains without it
 //! asks [`check_latent`] whether some have left the gradient's reach. Inference takes them from
 //! everywhere: only their signs count.
 
@@ -41,6 +42,7 @@ pub use linear::{BinaryLinear, BinaryLinearConfig};
 #[cfg(feature = "flex")]
 pub use packed::{PackedConv2d, PackedLinear};
 pub use quantizer::Quantizer;
+pub(crate) use quantizer::no_fields;
 pub use summary::BinarySummary;
 pub use weights::BinaryWeights;
 

@@ -48,7 +48,8 @@ impl PackedConv2d {
     ///
     /// # Panics
     ///
-    /// If the kernel is larger than the padded input.
+    /// If the input has other channels than the layer, or the kernel is larger than the padded
+    /// input.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let dims @ [batch, _, height, width] = x.dims();
         let [outputs, _, kernel_height, kernel_width] = self.kernel.shape();
@@ -106,9 +107,14 @@ impl PackedLinear {
     }
 
     /// `[batch, .., features_in]` to `[batch, .., features_out]`.
+    ///
+    /// # Panics
+    ///
+    /// If the last axis does not have the layer's input features.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let mut dims = x.dims();
         let [outputs, inputs, ..] = self.kernel.shape();
+        assert_eq!(dims[D - 1], inputs, "input features");
         let rows = dims[..D - 1].iter().product();
         let geometry =
             SignGeometry { stride: [1, 1], dilation: [1, 1], padding: [(0, 0), (0, 0)], pad: None };

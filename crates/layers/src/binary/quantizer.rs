@@ -2,7 +2,7 @@
 
 use crate::NoiseError;
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A quantizer to −1 and +1, with the gradient that takes the place of the sign's, which is zero.
 ///
@@ -25,8 +25,10 @@ pub enum Quantizer {
         /// The largest value with a gradient; without one the gradient is 1 everywhere.
         clip: Option<f64>,
     },
-    /// A gradient of `2 − 2|x|` where `|x| < 1`, and of 0 elsewhere (Bi-Real Net, Liu et al., arXiv
-    /// 1808.00278).
+    /// A gradient of `2 − 2|x|` where `|x| < 1`, and of 0 elsewhere, ±1 included (Bi-Real Net, Liu
+    /// et al., arXiv 1808.00278). A clamp of latent weights must end before ±1: a weight that it
+    /// leaves there has no gradient.
+    #[serde(deserialize_with = "no_fields")]
     ApproxSign,
     /// The gradient of SignSwish, `β (2 − βx tanh(βx / 2)) / (1 + cosh(βx))` (BNN+, Darabi et al.,
     /// arXiv 1812.11800). It is negative far from zero.
@@ -34,8 +36,9 @@ pub enum Quantizer {
         /// The steepness β, above 0.
         beta: f64,
     },
-    /// The gradient of `tanh(βx)`, `β (1 − tanh²(βx))`: smooth and nowhere zero, a surrogate for
-    /// attacks (BPDA, Athalye et al., arXiv 1802.00420, section 4.1).
+    /// The gradient of `tanh(βx)`, `β (1 − tanh²(βx))`: smooth, above zero in single precision for
+    /// every `|βx| ≤ 40`, and zero beyond 52, where it is less than the smallest number. A
+    /// surrogate for attacks (BPDA, Athalye et al., arXiv 1802.00420, section 4.1).
     TanhSign {
         /// The steepness β, above 0.
         beta: f64,
@@ -43,7 +46,16 @@ pub enum Quantizer {
     /// The gradient of the sign itself, zero. Nothing trains through it, and an attack that follows
     /// it is blind, so that layers refuse it: it is there as a surrogate, to show what an audit
     /// says of such an attack.
+    #[serde(deserialize_with = "no_fields")]
     Sign,
+}
+
+/// Reads a variant without settings, which serde would let have any beside its name.
+pub(crate) fn no_fields<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NoFields {}
+    NoFields::deserialize(from).map(|NoFields {}| ())
 }
 
 impl Quantizer {
@@ -68,11 +80,13 @@ impl Quantizer {
         Self::TanhSign { beta }
     }
 
-    /// The largest size of a value that has a gradient, if there is one.
+    /// The largest size of a value that has a gradient, if there is one. That of
+    /// [`ApproxSign`](Self::ApproxSign), which has none at ±1, is the number in single precision
+    /// before 1.
     pub fn reach(&self) -> Option<f64> {
         match *self {
             Self::SteSign { clip } => clip,
-            Self::ApproxSign => Some(1.0),
+            Self::ApproxSign => Some(1.0_f32.next_down().into()),
             Self::Sign => Some(0.0),
             Self::SwishSign { .. } | Self::TanhSign { .. } => None,
         }
@@ -124,16 +138,17 @@ impl Quantizer {
             }
             Self::Sign => Tensor::zeros_like(&x),
             Self::TanhSign { beta } => {
-                let tanh = x.mul_scalar(beta).tanh();
-                tanh.square().neg().add_scalar(1.0).mul_scalar(beta)
+                // 1 − tanh² z = 4e / (1 + e)² with e = exp(−2|z|): no difference of equals.
+                let e = x.abs().mul_scalar(-2.0 * beta).exp();
+                e.clone().mul_scalar(4.0 * beta) / e.add_scalar(1.0).square()
             }
             Self::ApproxSign => x.abs().mul_scalar(-2.0).add_scalar(2.0).clamp_min(0.0),
-            // 1 / (1 + cosh z) = (1 - tanh²(z / 2)) / 2, which does not overflow.
+            // 1 / (1 + cosh z) = 2e / (1 + e)² with e = exp(−|z|), which does not overflow.
             Self::SwishSign { beta } => {
                 let z = x.mul_scalar(beta);
-                let tanh = z.clone().div_scalar(2.0).tanh();
-                let left = (z * tanh.clone()).neg().add_scalar(2.0);
-                left * tanh.square().neg().add_scalar(1.0).mul_scalar(beta / 2.0)
+                let e = z.clone().abs().neg().exp();
+                let left = (z.clone() * z.div_scalar(2.0).tanh()).neg().add_scalar(2.0);
+                left * e.clone().mul_scalar(2.0 * beta) / e.add_scalar(1.0).square()
             }
         }
     }

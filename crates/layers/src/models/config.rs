@@ -176,7 +176,8 @@ impl ResNetConfig {
     /// [`NoiseError::Model`] if the depth of a CIFAR ResNet is not 6n + 2 or that of a wide one not
     /// 6n + 4, with n from 1 to 1,000, `classes` is not from 2 to 1,000,000, `image_size` is zero
     /// or below 9 for an airbench network, or `width` does not leave from 1 to 16,384 channels in
-    /// every stage, or if the groups of a norm do not divide its channels; the other variants if a noise does not fit.
+    /// every stage, if the groups of a norm do not divide its channels, or if a band leaves nothing
+    /// out; the other variants if a noise does not fit.
     pub fn try_init(&self, device: &Device) -> Result<ResNet, NoiseError> {
         let wrong = |field, got: String, wanted| Err(NoiseError::Model { field, got, wanted });
         let deep = |depth: usize, more| depth % 6 == more && (1..=1_000).contains(&(depth / 6));
@@ -205,6 +206,13 @@ impl ResNetConfig {
         if !self.width.is_finite() || !stages.iter().all(fits) {
             let wanted = "a finite number that leaves 1 to 16,384 channels in every stage";
             return wrong("width", self.width.to_string(), wanted);
+        }
+        #[cfg(feature = "band-limited")]
+        if let Some(band) = &self.band {
+            // The images with the padding of the first convolution.
+            let size = self.image_size.map(|pixels| pixels + 2);
+            let size = if band.power_of_two { size.map(usize::next_power_of_two) } else { size };
+            band.limit.band.check_within(size)?;
         }
         let stem = self.architecture.stem(self.normalize.channels(), self.channels(stages[0][1]));
         let normed = stages.iter().map(|[_, base]| self.channels(*base)).chain([stem.channels]);

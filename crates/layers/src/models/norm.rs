@@ -20,7 +20,7 @@ pub enum NormKind {
     /// Group norm (Wu and He, ECCV 2018, arXiv 1803.08494): by the statistics of the example alone,
     /// as private training needs it.
     Group {
-        /// The number of groups of channels; of fewer channels each is a group.
+        /// The number of groups of channels. A norm of fewer channels has one for each.
         groups: usize,
     },
 }

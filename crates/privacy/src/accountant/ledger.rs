@@ -1,6 +1,5 @@
 use super::{Mechanism, Phase};
 use crate::PrivacyError;
-use crate::files::write_whole;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -109,10 +108,7 @@ impl Ledger {
     ///
     /// [`PrivacyError::File`] if the file cannot be written. It is then as it was before.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PrivacyError> {
-        let path = path.as_ref();
-        let text = serde_json::to_string_pretty(self).expect("a ledger is plain data");
-        write_whole(path, text.as_bytes())
-            .map_err(|source| PrivacyError::File { path: path.into(), source })
+        crate::files::save(self, path.as_ref())
     }
 
     /// Reads a ledger from a file that [`save`](Self::save) wrote.
@@ -122,10 +118,6 @@ impl Ledger {
     /// [`PrivacyError::File`] if the file cannot be read, [`PrivacyError::Json`] if it holds no
     /// ledger of a known version, has a field that no ledger has, or a value out of range.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, PrivacyError> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PrivacyError::File { path: path.into(), source })?;
-        serde_json::from_str(&text)
-            .map_err(|source| PrivacyError::Json { path: path.into(), source })
+        crate::files::load(path.as_ref(), "a ledger of private steps")
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A plan of Poisson-sampled training in the terms of a trainer: the number of examples n, the
 /// expected batch b and the epochs. It gives the sampling rate b / n and the number of steps.
 ///
-/// An epoch is n / b steps, as many as draw n examples on average. It is not a pass over the data:
+/// An epoch is n / b steps, rounded up: at least as many as draw n examples on average. It is not a pass over the data:
 /// a batch has b examples only on average, it can be empty, and an epoch
 /// [touches](Self::touched_in_an_epoch) only about 63.2 % of the examples, some of them twice.
 ///
@@ -58,8 +58,9 @@ impl PoissonPlan {
             let wanted = format!("1 to the number of examples, {examples}");
             return refused("expected_batch", expected_batch, wanted);
         }
-        if epochs == 0 || epochs.checked_mul(examples).is_none() {
-            let wanted = format!("1 to {}", u64::MAX / examples);
+        let per_epoch = examples.div_ceil(expected_batch);
+        if epochs == 0 || epochs.checked_mul(per_epoch).is_none() {
+            let wanted = format!("1 to {}", u64::MAX / per_epoch);
             return refused("epochs", epochs, wanted);
         }
         Ok(Self { examples, expected_batch, epochs })
@@ -76,7 +77,7 @@ impl PoissonPlan {
         self.expected_batch
     }
 
-    /// The epochs, each of n / b steps.
+    /// The epochs.
     pub fn epochs(&self) -> u64 {
         self.epochs
     }
@@ -86,12 +87,17 @@ impl PoissonPlan {
         self.expected_batch as f64 / self.examples as f64
     }
 
-    /// The number of steps: epochs n / b, rounded up.
-    pub fn steps(&self) -> u64 {
-        (self.epochs * self.examples).div_ceil(self.expected_batch)
+    /// The steps of an epoch: n / b, rounded up, as private training takes them.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.examples.div_ceil(self.expected_batch)
     }
 
-    /// The expected share of the examples in at least one of the n / b batches of an epoch,
+    /// The number of steps: those of all epochs.
+    pub fn steps(&self) -> u64 {
+        self.epochs * self.steps_per_epoch()
+    }
+
+    /// The expected share of the examples in at least one of n / b batches, those of an epoch,
     /// 1 − (1 − q)^(1/q). It is at least 1 − 1/e, 63.2 %, and about that for small q.
     pub fn touched_in_an_epoch(&self) -> f64 {
         let q = self.sample_rate();

@@ -99,10 +99,7 @@ impl MembershipReport {
     ///
     /// [`PrivacyError::File`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PrivacyError> {
-        let path = path.as_ref();
-        let text = serde_json::to_vec_pretty(self).expect("a report is plain data");
-        crate::files::write_whole(path, &text)
-            .map_err(|source| PrivacyError::File { path: path.into(), source })
+        crate::files::save(self, path.as_ref())
     }
 
     /// Reads a report from a file that [`save`](Self::save) wrote.
@@ -112,10 +109,6 @@ impl MembershipReport {
     /// [`PrivacyError::File`] if the file cannot be read, [`PrivacyError::Json`] if it holds no
     /// report.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, PrivacyError> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PrivacyError::File { path: path.into(), source })?;
-        serde_json::from_str(&text)
-            .map_err(|source| PrivacyError::Json { path: path.into(), source })
+        crate::files::load(path.as_ref(), "a report of a membership attack")
     }
 }

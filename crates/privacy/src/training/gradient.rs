@@ -1,6 +1,6 @@
 use super::randomness::SystemRandom;
 use crate::error::within;
-use crate::{Ledger, Mechanism, Phase, PrivacyError};
+use crate::{Ledger, MAX_SIGMA, Mechanism, Phase, PrivacyError};
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::normal;
 use cni_training::{
@@ -8,7 +8,7 @@ use cni_training::{
     StepGradients, StepInfo, TrainingError,
 };
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The gradient of private SGD (Abadi et al., arXiv 1607.00133, algorithm 1): the sum of the
 /// gradients of single examples, each clipped to the norm C, with normal noise of standard
@@ -49,7 +49,8 @@ impl PrivateGradient {
     /// # Errors
     ///
     /// [`PrivacyError::Count`] if the expected batch is not in 1 to `examples`;
-    /// [`PrivacyError::Value`] if σ or the norm is not finite and above 0.
+    /// [`PrivacyError::Value`] if σ is not finite and above 0 and at most [`MAX_SIGMA`], or the norm
+    /// is not in 1e-6 to 1e6: the arithmetic is in single precision.
     pub fn new(
         clip: PerExampleClip,
         noise_multiplier: f64,
@@ -61,8 +62,10 @@ impl PrivateGradient {
             let got = expected_batch as u64;
             return Err(PrivacyError::Count { field: "expected_batch", got, wanted });
         }
-        let wanted = "a finite number above 0";
-        within("max_norm", clip.max_norm, |norm| norm > 0.0, wanted)?;
+        let wanted = "a number from 1e-6 to 1e6";
+        within("max_norm", clip.max_norm, |norm| (1e-6..=1e6).contains(&norm), wanted)?;
+        let wanted = "a number above 0 and at most 1e6";
+        within("noise_multiplier", noise_multiplier, |s| s > 0.0 && s <= MAX_SIGMA, wanted)?;
         Ok(Self {
             clip,
             mechanism: Mechanism::new(noise_multiplier, expected_batch as f64 / examples as f64)?,
@@ -105,18 +108,57 @@ impl PrivateGradient {
         self.mechanism.noise_multiplier() * self.clip.max_norm / self.expected_batch as f64
     }
 
-    /// Counts the steps of an epoch before its first, and refuses a step beyond the budget.
+    /// Counts the steps of an epoch before its first, and refuses a step beyond the budget. The
+    /// ledger only grows.
     fn count(&self, step: u64) -> Result<(), PrivacyError> {
-        if step >= self.allowed {
-            let wanted = format!("at most {}, which the budget allows", self.allowed);
-            return Err(PrivacyError::Count { field: "steps", got: step + 1, wanted });
-        }
+        self.check_allowed(step + 1)?;
         let Some(path) = self.ledger.as_ref().filter(|_| step.is_multiple_of(self.steps_per_epoch))
         else {
             return Ok(());
         };
-        let steps = (step + self.steps_per_epoch).min(self.allowed);
+        let before = self.counted(path)?;
+        let steps = match self.system {
+            // The same coins and noise once more are the same steps.
+            None => before.max(step + self.steps_per_epoch),
+            // Others are further steps, whatever has become of those before.
+            Some(_) => before + self.steps_per_epoch,
+        };
+        self.check_allowed(steps)?;
         Ledger::from_iter([Phase::new(self.mechanism, steps)?]).save(path)
+    }
+
+    fn check_allowed(&self, steps: u64) -> Result<(), PrivacyError> {
+        if steps <= self.allowed {
+            return Ok(());
+        }
+        let wanted = format!("at most {}, which the budget allows", self.allowed);
+        Err(PrivacyError::Count { field: "steps", got: steps, wanted })
+    }
+
+    /// The steps that a ledger counts, 0 without the file.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivacyError::Ledger`] for the ledger of a training by another mechanism.
+    pub(super) fn counted(&self, path: &Path) -> Result<u64, PrivacyError> {
+        if std::fs::symlink_metadata(path).is_err() {
+            return Ok(0);
+        }
+        let ledger = Ledger::load(path)?;
+        match ledger.phases() {
+            [] => Ok(0),
+            [phase] if phase.mechanism() == self.mechanism => Ok(phase.steps()),
+            phases => {
+                let said = |mechanism: Mechanism| {
+                    let (sigma, q) = (mechanism.noise_multiplier(), mechanism.sample_rate());
+                    format!("noise multiplier {sigma} at sampling rate {q}")
+                };
+                let got: Vec<_> = phases.iter().map(|phase| said(phase.mechanism())).collect();
+                let (path, got) = (path.to_path_buf(), format!("steps of {}", got.join(", then ")));
+                let wanted = format!("those of this run, {}", said(self.mechanism));
+                Err(PrivacyError::Ledger { path, got, wanted })
+            }
+        }
     }
 
     /// Standard normal noise for a parameter.

@@ -19,5 +19,5 @@ mod settings;
 pub use self::gradient::PrivateGradient;
 pub use self::noisy_weights::NoisyWeights;
 pub use self::randomness::Randomness;
-pub use self::run::{LEDGER_FILE, PRIVACY_FILE, PrivateRun, SPENT_FILE};
+pub use self::run::{LEDGER_FILE, PRIVACY_FILE, PrivateRun, SPENT_FILE, ledger_of_run};
 pub use self::settings::PrivateSgd;

@@ -1,10 +1,11 @@
 use super::randomness::SystemRandom;
 use super::sampler::PrivateSampler;
 use super::{PrivateGradient, PrivateSgd, Randomness};
+use crate::files::{load, save};
 use crate::{Ledger, Mechanism, Phase, PrivacyError, Spent, noise_multiplier_for, steps_for};
 use burn::module::{Module, ModuleDisplay};
-use cni_training::{PerExampleClip, Trainer, TrainingConfig};
-use serde_json::json;
+use cni_training::{CheckpointSelector, PerExampleClip, Trainer, TrainingConfig, checkpoint_info};
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -25,9 +26,12 @@ pub const SPENT_FILE: &str = "spent.json";
 /// validation examples, which choose the best epoch. The number of examples counts as public.
 ///
 /// A step that is counted in [`LEDGER_FILE`] may not have been taken, if the run was killed; no step
-/// that was taken is left out. A run that resumes takes the steps of its unfinished epoch anew:
-/// with keyed randomness they are the same steps, with the system's other ones in place of some
-/// that left nothing behind.
+/// that was taken is left out. A run that resumes takes the steps of an epoch anew: with keyed
+/// randomness they are the same steps, which count once; with the system's they are others, which
+/// count again and can end the run an epoch earlier.
+///
+/// Epsilon compares training sets as the run gets them. Where validation images are split off before
+/// by a rule that depends on the number of images, it holds for what the split leaves.
 #[derive(Clone, Debug)]
 pub struct PrivateRun {
     settings: PrivateSgd,
@@ -43,7 +47,7 @@ impl PrivateRun {
         mut config: TrainingConfig,
         examples: usize,
     ) -> Result<Self, PrivacyError> {
-        check(settings, &config)?;
+        check(settings, &config, examples)?;
         let PrivateSgd { budget, accountant, .. } = settings;
         let (batch, epochs) = (config.batch_size, config.epochs as u64);
         let clip = PerExampleClip { max_norm: settings.max_norm, per_layer: settings.per_layer };
@@ -126,28 +130,41 @@ impl PrivateRun {
         let folder = folder.as_ref();
         let mut config = self.config.clone();
         config.gradient = self.gradient.clone().with_ledger(folder.join(LEDGER_FILE)).into();
-        let about = json!({
-            "settings": self.settings,
-            "noise_multiplier": self.gradient.mechanism().noise_multiplier(),
-            "sample_rate": self.gradient.mechanism().sample_rate(),
-            "noise_std": self.gradient.noise_std(),
-            "steps_per_epoch": self.steps_per_epoch(),
-            "steps": self.steps,
-            "planned": self.planned,
-        });
+        let about = About {
+            settings: self.settings.clone(),
+            noise_multiplier: self.gradient.mechanism().noise_multiplier(),
+            sample_rate: self.gradient.mechanism().sample_rate(),
+            noise_std: self.gradient.noise_std(),
+            steps_per_epoch: self.steps_per_epoch(),
+            steps: self.steps,
+            planned: self.planned.clone(),
+        };
         let about = serde_json::to_vec_pretty(&about).expect("settings are plain data");
-        let (steps, per_epoch, budget) = (self.steps, self.steps_per_epoch(), self.settings.budget);
         let trainer = Trainer::new(config, folder)?.with_file(PRIVACY_FILE, about);
-        Ok(trainer.with_callback(move |ended| {
-            match (ended.row.epoch as u64 + 1) * per_epoch > steps {
-                true => ControlFlow::Break(format!(
-                    "the budget of epsilon {} at delta {} allows no further epoch",
-                    budget.epsilon(),
-                    budget.delta()
-                )),
-                false => ControlFlow::Continue(()),
-            }
+        let (run, folder) = (self.clone(), folder.to_path_buf());
+        Ok(trainer.with_callback(move |ended| match run.allows_after(ended.row.epoch, &folder) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(run.end()),
         }))
+    }
+
+    /// True if the budget allows an epoch after this one, the epochs counted from 1.
+    pub fn allows_after(&self, epoch: usize, folder: impl AsRef<Path>) -> bool {
+        let counted = match self.settings.randomness {
+            Randomness::Keyed => epoch as u64 * self.steps_per_epoch(),
+            // A ledger that cannot be read stops the next step, with the reason.
+            Randomness::System => {
+                self.gradient.counted(&folder.as_ref().join(LEDGER_FILE)).unwrap_or_default()
+            }
+        };
+        counted + self.steps_per_epoch() <= self.steps
+    }
+
+    /// The reason why a run ends before its last epoch.
+    pub fn end(&self) -> String {
+        let budget = self.settings.budget;
+        let (epsilon, delta) = (budget.epsilon(), budget.delta());
+        format!("the budget of epsilon {epsilon} at delta {delta} allows no further epoch")
     }
 
     /// The privacy that the run in a folder has spent, by its ledger. It is written to
@@ -155,22 +172,90 @@ impl PrivateRun {
     ///
     /// # Errors
     ///
-    /// [`PrivacyError::File`] and [`PrivacyError::Json`] for a folder without a ledger; those of the
-    /// accountant.
+    /// Those of [`ledger_of_run`] and of the accountant; [`PrivacyError::Json`] if the file exists
+    /// and holds something else.
     pub fn spent(&self, folder: impl AsRef<Path>) -> Result<Spent, PrivacyError> {
         let folder = folder.as_ref();
-        let ledger = Ledger::load(folder.join(LEDGER_FILE))?;
+        let ledger = ledger_of_run(folder)?;
         let spent = self.settings.accountant.spent(&ledger, self.settings.budget.delta())?;
-        let text = serde_json::to_vec_pretty(&spent).expect("what is spent is plain data");
         let path = folder.join(SPENT_FILE);
-        crate::files::write_whole(&path, &text)
-            .map_err(|source| PrivacyError::File { path, source })?;
+        if path.exists() {
+            load::<Spent>(&path, "what a private run has spent")?;
+        }
+        save(&spent, &path)?;
         Ok(spent)
     }
 }
 
+/// What [`PRIVACY_FILE`] holds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    settings: PrivateSgd,
+    noise_multiplier: f64,
+    sample_rate: f64,
+    noise_std: f64,
+    steps_per_epoch: u64,
+    steps: u64,
+    planned: Spent,
+}
+
+impl About {
+    fn of(folder: &Path) -> Result<Self, PrivacyError> {
+        load(&folder.join(PRIVACY_FILE), "the settings of a private run")
+    }
+}
+
+impl PrivateSgd {
+    /// The settings of the run in a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivacyError::File`] and [`PrivacyError::Json`] for a folder without a [`PRIVACY_FILE`].
+    pub fn of_run(folder: impl AsRef<Path>) -> Result<Self, PrivacyError> {
+        About::of(folder.as_ref()).map(|about| about.settings)
+    }
+}
+
+/// The steps that the private run in a folder has taken, or may have.
+///
+/// # Errors
+///
+/// [`PrivacyError::File`] and [`PrivacyError::Json`] for a folder without the files of a private
+/// run; [`PrivacyError::Ledger`] for a ledger of other steps than the run's, or of fewer than its
+/// last checkpoint took.
+pub fn ledger_of_run(folder: impl AsRef<Path>) -> Result<Ledger, PrivacyError> {
+    let folder = folder.as_ref();
+    let (about, path) = (About::of(folder)?, folder.join(LEDGER_FILE));
+    let ledger = Ledger::load(&path)?;
+    let mechanism = Mechanism::new(about.noise_multiplier, about.sample_rate)?;
+    let trained = checkpoint_info(folder, CheckpointSelector::Last).map_or(0, |info| info.epoch);
+    let taken = trained as u64 * about.steps_per_epoch;
+    let own = |phase: &Phase| phase.mechanism() == mechanism;
+    if ledger.phases().iter().all(own) && ledger.steps() >= taken {
+        return Ok(ledger);
+    }
+    let said = |phase: &Phase| {
+        let mechanism = phase.mechanism();
+        let (sigma, q) = (mechanism.noise_multiplier(), mechanism.sample_rate());
+        format!("{} steps of noise multiplier {sigma} at sampling rate {q}", phase.steps())
+    };
+    let got = match ledger.phases() {
+        [] => "no step".to_string(),
+        phases => phases.iter().map(said).collect::<Vec<_>>().join(", then "),
+    };
+    let (sigma, q) = (about.noise_multiplier, about.sample_rate);
+    let wanted =
+        format!("at least the {taken} of its last checkpoint, of {sigma} at sampling rate {q}");
+    Err(PrivacyError::Ledger { path, got, wanted })
+}
+
 /// Refuses a configuration that cannot be private.
-fn check(settings: &PrivateSgd, config: &TrainingConfig) -> Result<(), PrivacyError> {
+fn check(
+    settings: &PrivateSgd,
+    config: &TrainingConfig,
+    examples: usize,
+) -> Result<(), PrivacyError> {
     if !settings.accountant.is_upper_bound() {
         let wanted = "rdp or prv, which give upper bounds";
         return Err(PrivacyError::setting("accountant", settings.accountant.name(), wanted));
@@ -184,6 +269,10 @@ fn check(settings: &PrivateSgd, config: &TrainingConfig) -> Result<(), PrivacyEr
     if gradient != "backward" {
         let wanted = "backward: a private run clips the gradient of each example and adds noise";
         return Err(PrivacyError::setting("gradient", gradient, wanted));
+    }
+    if settings.budget.delta() * examples as f64 >= 1.0 {
+        let wanted = format!("a number below one over the {examples} examples");
+        return Err(PrivacyError::setting("delta", settings.budget.delta(), wanted));
     }
     if config.overfitting.is_some() {
         let wanted = "none: it decides by training images, which epsilon does not cover";

@@ -7,11 +7,12 @@ use burn::tensor::{Device, Tensor};
 use cni_layers::keyed_init;
 use cni_noise::Key;
 use cni_privacy::{
-    Budget, LEDGER_FILE, Ledger, PRIVACY_FILE, PrivateRun, PrivateSgd, Randomness, SPENT_FILE,
-    Spent,
+    Budget, LEDGER_FILE, Ledger, Mechanism, PRIVACY_FILE, Phase, PrivacyError, PrivateRun,
+    PrivateSgd, Randomness, SPENT_FILE, Spent,
 };
 use cni_training::{Progress, Trained, TrainingConfig, TrainingError};
 use serde_json::Value;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -87,6 +88,66 @@ fn a_run_that_was_killed_resumes_to_the_same_weights_and_the_same_ledger() {
     let [one, again] = [whole, broken].map(|folder| run().spent(folder.path()).unwrap());
     assert_eq!(one, again);
     assert_eq!(one.ledger.steps(), 25);
+}
+
+/// Five epochs of 5 steps, broken off after two, when the steps of the third were counted.
+#[test]
+fn an_epoch_that_is_begun_anew_counts_again_unless_its_draws_are_the_same() {
+    for (randomness, epochs) in [(Randomness::Keyed, 5), (Randomness::System, 4)] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = private(3.0).with_randomness(randomness).plan(config(5, 8), 40).unwrap();
+        let trainer = run.trainer(folder.path()).unwrap().with_progress(Progress::Quiet);
+        let trainer = trainer.with_callback(|ended| match ended.row.epoch {
+            2 => ControlFlow::Break("enough".to_string()),
+            _ => ControlFlow::Continue(()),
+        });
+        trainer.run(Net::new(), Net::forward, data(40)).unwrap();
+        let path = folder.path().join(LEDGER_FILE);
+        assert_eq!(Ledger::load(&path).unwrap().steps(), 10);
+        let begun = Phase::new(run.gradient().mechanism(), 15).unwrap();
+        Ledger::from_iter([begun]).save(&path).unwrap();
+        let trained = train(&run, folder.path(), true).unwrap();
+        assert_eq!((trained.history.len(), trained.ended.is_some()), (epochs, epochs < 5));
+        let spent = run.spent(folder.path()).unwrap();
+        assert!(spent.ledger.steps() == 25 && spent.epsilon <= 3.0, "{spent:?}");
+    }
+}
+
+/// The budget allows three epochs, and the third is taken away.
+#[test]
+fn no_epoch_is_trained_once_more_beyond_the_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let private = private(3.0).with_randomness(Randomness::System);
+    let run = || private.plan(config(3, 8), 40).unwrap();
+    train(&run(), folder.path(), false).unwrap();
+    std::fs::remove_dir_all(folder.path().join("checkpoints/epoch-3")).unwrap();
+    assert!(!run().allows_after(2, folder.path()));
+    let error = train(&run(), folder.path(), true).err().unwrap().to_string();
+    assert!(error.contains("steps: got 20, wanted at most 15"), "{error}");
+    assert!(run().spent(folder.path()).unwrap().epsilon <= 3.0);
+}
+
+#[test]
+fn the_ledger_of_another_training_is_neither_overwritten_nor_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(LEDGER_FILE);
+    let other = Mechanism::new(0.8, 0.3).unwrap();
+    let ledger = Ledger::from_iter([Phase::new(other, 9).unwrap()]);
+    ledger.save(&path).unwrap();
+    let run = small(|_| ());
+    let error = train(&run, folder.path(), false).err().unwrap().to_string();
+    assert!(error.contains("ledger.json: got steps of noise multiplier 0.8"), "{error}");
+    assert_eq!(Ledger::load(&path).unwrap(), ledger);
+
+    let folder = tempfile::tempdir().unwrap();
+    train(&run, folder.path(), false).unwrap();
+    let path = folder.path().join(LEDGER_FILE);
+    for (ledger, got) in [(ledger, "got 9 steps of"), (Ledger::new(), "got no step")] {
+        ledger.save(&path).unwrap();
+        let error = run.spent(folder.path()).unwrap_err();
+        assert!(matches!(&error, PrivacyError::Ledger { .. }), "{error}");
+        assert!(error.to_string().contains(got), "{error}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use cni_attacks::Threat;
 use cni_data::Sampler;
 use cni_noise::Key;
-use cni_privacy::{Accountant, Budget, PrivacyError, PrivateSgd, Randomness};
+use cni_privacy::{Accountant, Budget, PoissonPlan, PrivacyError, PrivateSgd, Randomness};
 use cni_training::{Gradient, OverfittingWatch, Progress, TrainingConfig};
 
 fn private(epsilon: f64) -> PrivateSgd {
@@ -23,6 +23,7 @@ fn the_plan_spends_the_budget_and_never_more() {
             // 200 / 30 rounded up.
             assert_eq!((run.steps_per_epoch(), run.steps()), (7, 49));
             assert_eq!(run.planned().ledger.steps(), 49);
+            assert_eq!(PoissonPlan::new(200, 30, 7).unwrap().steps(), 49);
             assert_eq!(run.gradient().mechanism().sample_rate(), 0.15);
             let planned = run.planned().epsilon;
             assert!(planned <= epsilon && planned > 0.99 * epsilon, "{planned} of {epsilon}");
@@ -73,12 +74,15 @@ fn a_configuration_that_cannot_be_private_is_refused_by_name() {
     let gdp = private(1.0).with_accountant(Accountant::gdp()).plan(config(3, 20), 200);
     let says = gdp.unwrap_err().to_string();
     assert_eq!(says, "accountant: got gdp, wanted rdp or prv, which give upper bounds");
-    for max_norm in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+    let loose = PrivateSgd::new(Budget::new(1.0, 0.005).unwrap(), 0.5);
+    let says = loose.plan(config(3, 20), 200).unwrap_err().to_string();
+    assert_eq!(says, "delta: got 0.005, wanted a number below one over the 200 examples");
+    for max_norm in [0.0, -1.0, 1e-7, 1e7, f64::NAN, f64::INFINITY] {
         let private = PrivateSgd { max_norm, ..private(1.0) };
         let says = private.plan(config(3, 20), 200).unwrap_err().to_string();
         assert!(says.starts_with("max_norm: got "), "{says}");
     }
-    for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+    for sigma in [0.0, -1.0, 1e7, f64::NAN, f64::INFINITY] {
         let private = private(1.0).with_noise_multiplier(sigma);
         let error = private.plan(config(3, 20), 200).unwrap_err();
         assert!(matches!(error, PrivacyError::Value { field: "noise_multiplier", .. }), "{error}");

@@ -1,7 +1,7 @@
 use crate::RegistrationError;
 use crate::error::{at_least, odd, positive};
 use crate::fields::grid::{check_field, check_sizes, sizes};
-use crate::networks::Conv;
+use crate::networks::{Conv, WIDEST};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct DiscriminatorConfig {
     /// The size of the fields, which the number of the last layer's weights depends on.
     pub size: Vec<usize>,
-    /// Channels after the first convolution. They double with each one.
+    /// Channels after the first convolution. They double with each one, to at most 16,384.
     pub channels: usize,
     /// Convolutions of stride 2.
     pub levels: usize,
@@ -46,9 +46,10 @@ impl DiscriminatorConfig {
     ///
     /// # Errors
     ///
-    /// [`RegistrationError::Shape`] for a size of another number of axes or with 0,
-    /// [`RegistrationError::Count`] for no channels, for levels out of 1 to 16 or an even kernel,
-    /// [`RegistrationError::Value`] for a unit that is not above 0.
+    /// [`RegistrationError::Shape`] for a size of another number of axes, with 0, or so large that
+    /// the last layer has more than 2³⁰ weights, [`RegistrationError::Count`] for no channels or
+    /// too many, for levels out of 1 to 16 or an even kernel, [`RegistrationError::Value`] for a
+    /// unit that is not above 0.
     pub fn try_init<const R: usize>(
         &self,
         device: &Device,
@@ -59,6 +60,11 @@ impl DiscriminatorConfig {
             let wanted = "1 to 16".into();
             return Err(RegistrationError::Count { field: "levels", got: self.levels, wanted });
         }
+        if self.channels > WIDEST >> (self.levels - 1) {
+            let wanted = format!("at most {WIDEST} after {} doublings", self.levels - 1);
+            let got = self.channels;
+            return Err(RegistrationError::Count { field: "channels", got, wanted });
+        }
         odd("kernel", self.kernel)?;
         positive("unit", self.unit)?;
         let channels = |level: usize| match level {
@@ -66,10 +72,18 @@ impl DiscriminatorConfig {
             level => self.channels << (level - 1),
         };
         let conv = |level| Conv::new(channels(level), channels(level + 1), self.kernel, 2, device);
-        let voxels: usize = self.size.iter().map(|n| n.div_ceil(1 << self.levels)).product();
+        let left = self.size.iter().map(|size| size.div_ceil(1 << self.levels));
+        let inputs = left
+            .fold(Some(channels(self.levels)), |product, left| product?.checked_mul(left))
+            .filter(|inputs| *inputs <= 1 << 30);
+        let Some(inputs) = inputs else {
+            let wanted = "one of which the convolutions leave at most 2³⁰ values".into();
+            let got = self.size.clone();
+            return Err(RegistrationError::Shape { field: "size", got, wanted });
+        };
         Ok(Discriminator {
             convs: (0..self.levels).map(conv).collect(),
-            last: LinearConfig::new(channels(self.levels) * voxels, 1).init(device),
+            last: LinearConfig::new(inputs, 1).init(device),
             unit: self.unit,
             size: self.size.clone(),
         })

@@ -2,7 +2,7 @@ use crate::RegistrationError;
 use crate::error::positive;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The losses of a discriminator and of the network that it judges, by name. `T` and `P` are its
 /// logits of true and of predicted fields, σ is the logistic function, means are over a batch.
@@ -19,10 +19,13 @@ pub enum AdversarialLoss {
     /// The minimax game (Goodfellow et al., arXiv 1406.2661, eq. 1). The best discriminator has the
     /// loss `2 log 2 − 2 JS`, with the Jensen-Shannon divergence of the two laws. The network's
     /// gradient fades where the discriminator is sure.
+    #[serde(deserialize_with = "no_fields")]
     JensenShannon,
     /// The same game with the network's loss of section 3 there, whose gradient does not fade.
+    #[serde(deserialize_with = "no_fields")]
     NonSaturating,
     /// Least squares (Mao et al., arXiv 1611.04076, eq. 9).
+    #[serde(deserialize_with = "no_fields")]
     LeastSquares,
     /// The Wasserstein distance, up to a factor, by a discriminator whose weights are clipped
     /// (Arjovsky et al., arXiv 1701.07875, algorithm 1). A gradient penalty would need second
@@ -31,6 +34,14 @@ pub enum AdversarialLoss {
         /// The largest absolute value of a weight; 0.01 in the paper.
         clip: f64,
     },
+}
+
+/// Reads a loss without settings, which serde would let have any beside its name.
+fn no_fields<'de, D: Deserializer<'de>>(from: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NoFields {}
+    NoFields::deserialize(from).map(|NoFields {}| ())
 }
 
 impl AdversarialLoss {

@@ -1,7 +1,7 @@
 //! The grid of voxels that images and fields lie on.
 
 use crate::RegistrationError;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 /// The sizes of the spatial axes.
 pub(crate) fn sizes<const R: usize>(x: &Tensor<R>) -> Vec<usize> {
@@ -110,4 +110,11 @@ pub(crate) fn coordinates<const R: usize>(
     }
     let data = TensorData::new(values, shape::<R>(1, size.len(), size));
     Tensor::from_data(data, (&device.clone().inner(), dtype))
+}
+
+/// Rows as a tensor on the device of another.
+pub(crate) fn index<const R: usize>(rows: &[usize], like: &Tensor<R>) -> Tensor<1, Int> {
+    let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+    let count = rows.len();
+    Tensor::from_data(TensorData::new(rows, [count]), &like.device())
 }

@@ -4,7 +4,7 @@ use super::jacobian::check_folds;
 use super::warp::warped;
 use crate::RegistrationError;
 use crate::error::{at_least, positive};
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// The inverse of a field by a fixed point (Chen et al., Medical Physics 2008): `w ← −u(x + w)`,
@@ -43,7 +43,8 @@ impl Default for Inverse {
 }
 
 impl Inverse {
-    /// The inverse of a field. It reads the residual back from the device after each iteration.
+    /// The inverse of a field. It reads the residuals back from the device after each iteration.
+    /// Each example stops at its own tolerance, so that its inverse does not depend on the others.
     ///
     /// # Shapes
     ///
@@ -53,25 +54,43 @@ impl Inverse {
     ///
     /// [`RegistrationError::Shape`] for a tensor that is no field, [`RegistrationError::Folded`]
     /// for one that folds and has no inverse, [`RegistrationError::NotConverged`] for one whose
-    /// fixed point was not reached, [`RegistrationError::Value`] and [`RegistrationError::Count`]
-    /// for a tolerance or iterations of 0.
+    /// fixed point was not reached, with the first example of these, [`RegistrationError::Value`]
+    /// and [`RegistrationError::Count`] for a tolerance or iterations of 0.
     pub fn of<const R: usize>(&self, field: Tensor<R>) -> Result<Tensor<R>, RegistrationError> {
         positive("tolerance", self.tolerance)?;
         at_least("iterations", self.iterations, 1)?;
         check_field("field", &field, 2)?;
         check_folds(&field)?;
+        let dims = field.dims();
         let mut inverse = field.zeros_like();
-        let mut got = f64::INFINITY;
+        let mut residuals = vec![f64::INFINITY; dims[0]];
+        let is_open = |residual: &f64| residual.is_nan() || *residual > self.tolerance;
         for _ in 0..=self.iterations {
             let next = warped(field.clone(), inverse.clone(), Sampling::default()).neg();
-            let residual = (inverse - next.clone()).detach().abs().max();
-            got = residual.into_scalar::<f64>();
-            if got <= self.tolerance {
-                return Ok(next);
+            let open: Vec<bool> = residuals.iter().map(is_open).collect();
+            let of_next = largest(inverse.clone() - next.clone());
+            for (residual, new) in residuals.iter_mut().zip(of_next) {
+                // Where an example has stopped, it stays.
+                if is_open(residual) {
+                    *residual = new;
+                }
             }
-            inverse = next;
+            let open = Tensor::<1, Bool>::from_data(TensorData::from(&open[..]), &field.device());
+            let mut rows = [1; R];
+            rows[0] = dims[0];
+            inverse = inverse.mask_where(open.reshape(rows).expand(dims), next);
+            if !residuals.iter().any(is_open) {
+                return Ok(inverse);
+            }
         }
-        let (wanted, iterations) = (self.tolerance, self.iterations);
-        Err(RegistrationError::NotConverged { got, wanted, iterations })
+        let example = residuals.iter().position(is_open).expect("an example is open");
+        let (got, wanted, iterations) = (residuals[example], self.tolerance, self.iterations);
+        Err(RegistrationError::NotConverged { example, got, wanted, iterations })
     }
+}
+
+/// The largest absolute value of each example.
+fn largest<const R: usize>(x: Tensor<R>) -> Vec<f64> {
+    let rows = x.detach().abs().flatten::<2>(1, R - 1).max_dim(1);
+    rows.into_data().iter::<f64>().collect()
 }

@@ -137,7 +137,8 @@ impl Axis {
         let at = self.before.clone().add_scalar(after as f64);
         let inside = at.clone().clamp(0.0, self.size as f64 - 1.0);
         let weight = match (&self.share, after) {
-            (None, _) => at.ones_like(),
+            // 1, and no number where the place is none.
+            (None, _) => (at.clone() - at.clone()).add_scalar(1.0),
             (Some(share), 0) => share.clone().neg().add_scalar(1.0),
             (Some(share), _) => share.clone(),
         };

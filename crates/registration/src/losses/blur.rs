@@ -1,6 +1,17 @@
+use crate::RegistrationError;
 use crate::axes::{AxisMap, along_all};
+use crate::error::within;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+
+/// The largest σ of a blur, in voxels.
+const WIDEST: f64 = 1e4;
+
+/// Refuses a σ that is not in [0, 10⁴].
+pub(crate) fn check_sigma(field: &'static str, got: f64) -> Result<(), RegistrationError> {
+    within(field, got, |sigma| (0.0..=WIDEST).contains(&sigma), "a number in [0, 10,000]")
+        .map(|_| ())
+}
 
 /// The kernel of a blur. Both are cut off and divided by their sum, as in label-reg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +25,8 @@ pub enum BlurKernel {
 }
 
 impl BlurKernel {
-    /// The weights at the distances 0, 1, .. up to the tail.
-    fn weights(self, sigma: f64) -> Vec<f64> {
+    /// The weights at the distances 0, 1, .. up to the tail or the end of the axis.
+    fn weights(self, voxels: usize, sigma: f64) -> Vec<f64> {
         let tail = match self {
             Self::Gaussian => 3.0 * sigma,
             Self::Cauchy => 5.0 * sigma,
@@ -27,19 +38,19 @@ impl BlurKernel {
                 Self::Cauchy => 1.0 / (1.0 + square),
             }
         };
-        let half: Vec<f64> = (0..=tail as usize).map(weight).collect();
-        let sum = half[0] + 2.0 * half[1..].iter().sum::<f64>();
-        half.into_iter().map(|weight| weight / sum).collect()
+        let tail = tail as usize;
+        let sum = weight(0) + 2.0 * (1..=tail).map(weight).sum::<f64>();
+        (0..=tail.min(voxels)).map(|distance| weight(distance) / sum).collect()
     }
 
     /// The blur of an axis. Outside of the grid there is 0.
     pub(crate) fn map(self, voxels: usize, sigma: f64) -> AxisMap {
-        let weights = self.weights(sigma);
+        let weights = self.weights(voxels, sigma);
         AxisMap::kernel(voxels, |distance| weights.get(distance).copied().unwrap_or(0.0))
     }
 }
 
-/// An image, blurred along each axis by the same σ above 0.
+/// An image, blurred along each axis by the same σ above 0, at most 10⁴.
 pub(crate) fn blurred<const R: usize>(x: Tensor<R>, kernel: BlurKernel, sigma: f64) -> Tensor<R> {
     along_all(x, |_, voxels| kernel.map(voxels, sigma))
 }

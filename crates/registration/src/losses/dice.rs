@@ -1,6 +1,5 @@
-use super::{BlurKernel, blurred};
+use super::{BlurKernel, blurred, check_sigma};
 use crate::RegistrationError;
-use crate::error::not_negative;
 use crate::fields::grid::{check_image, check_same};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MultiScaleDice {
-    /// The standard deviations σ of the blurs, in voxels; 0 is no blur.
+    /// The standard deviations σ of the blurs, in voxels, at most 10⁴; 0 is no blur.
     pub sigmas: Vec<f64>,
     /// The kernel of the blurs.
     #[serde(default)]
@@ -32,7 +31,7 @@ impl MultiScaleDice {
     /// Refuses a list of scales that is empty or has a σ below 0.
     pub(crate) fn check(&self) -> Result<(), RegistrationError> {
         crate::error::at_least("sigmas", self.sigmas.len(), 1)?;
-        self.sigmas.iter().try_for_each(|&sigma| not_negative("sigmas", sigma).map(|_| ()))
+        self.sigmas.iter().try_for_each(|&sigma| check_sigma("sigmas", sigma))
     }
 
     /// The loss, the mean over examples, labels and scales: `[1]`, in [0, 1].

@@ -21,7 +21,7 @@ mod penalty;
 
 pub use bending::{Lengths, bending_energy};
 pub use blur::BlurKernel;
-pub(crate) use blur::blurred;
+pub(crate) use blur::{blurred, check_sigma};
 pub use dice::{MultiScaleDice, dice};
 pub use lncc::Lncc;
 pub use mse::mean_squared_error;

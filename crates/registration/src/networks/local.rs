@@ -34,7 +34,7 @@ impl LocalNetConfig {
     /// # Errors
     ///
     /// [`RegistrationError::Count`] for a rank other than 4 and 5, an even kernel, fewer than 2
-    /// levels, and channels that do not form groups of two or more.
+    /// levels, and channels that do not form groups of two or more, or too many.
     pub fn try_init<const R: usize>(
         &self,
         device: &Device,

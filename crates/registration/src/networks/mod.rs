@@ -47,6 +47,7 @@ pub use global::{GlobalNet, GlobalNetConfig};
 pub(crate) use layers::Conv;
 pub use local::{LocalNet, LocalNetConfig};
 pub use pyramid::Pyramid;
+pub(crate) use pyramid::WIDEST;
 
 use crate::RegistrationError;
 use crate::fields::grid::{check_image, check_same};

@@ -8,13 +8,16 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+/// The most channels of a level.
+pub(crate) const WIDEST: usize = 16_384;
+
 /// The features of a network at several sizes, each half of that before, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pyramid {
-    /// Channels of an image.
+    /// Channels of an image, at most 8,192: the two images of a pair are read together.
     pub image_channels: usize,
-    /// Channels of the features at full size. They double at each level.
+    /// Channels of the features at full size. They double at each level, to at most 16,384.
     pub channels: usize,
     /// Sizes, the full one and the smallest included: at least 2.
     pub levels: usize,
@@ -46,7 +49,10 @@ impl Pyramid {
             let wanted = "4 (2-D) or 5 (3-D)".into();
             return Err(RegistrationError::Count { field: "rank", got: R, wanted });
         }
-        at_least("image_channels", self.image_channels, 1)?;
+        if at_least("image_channels", self.image_channels, 1)? > WIDEST / 2 {
+            let (got, wanted) = (self.image_channels, format!("at most {}", WIDEST / 2));
+            return Err(RegistrationError::Count { field: "image_channels", got, wanted });
+        }
         at_least("groups", self.groups, 1)?;
         if !self.channels.is_multiple_of(self.groups) || self.channels / self.groups < 2 {
             let wanted = format!("a multiple of the {} groups, at least twice", self.groups);
@@ -57,6 +63,11 @@ impl Pyramid {
         if self.levels > 16 {
             let wanted = "at most 16".into();
             return Err(RegistrationError::Count { field: "levels", got: self.levels, wanted });
+        }
+        if self.channels > WIDEST >> (self.levels - 1) {
+            let wanted = format!("at most {WIDEST} after {} doublings", self.levels - 1);
+            let got = self.channels;
+            return Err(RegistrationError::Count { field: "channels", got, wanted });
         }
         odd("first_kernel", self.first_kernel)?;
         odd("kernel", self.kernel).map(|_| ())

@@ -1,7 +1,6 @@
 use super::FieldSource;
 use crate::RegistrationError;
-use crate::fields::grid::check_field;
-use crate::training::index;
+use crate::fields::grid::{check_field, index};
 use burn::tensor::{Device, Tensor};
 use cni_noise::{Key, host_uniform};
 

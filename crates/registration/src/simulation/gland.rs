@@ -26,11 +26,12 @@ pub struct GlandMotion {
     /// voxels.
     pub shift: f64,
     /// The smallest and the largest Young's modulus of the gland over that of what is around it,
-    /// above 0.
+    /// in [10⁻⁶, 10⁶].
     pub stiffness: [f64; 2],
     /// Poisson's ratio of both, in [0, 0.49].
     pub poisson: f64,
-    /// The largest displacement by the probe, in voxels.
+    /// The largest displacement by the probe along the first axis, in voxels; along the second,
+    /// half of it.
     pub probe: f64,
     /// The largest pressure on the gland's outline, over the Young's modulus of what is around it.
     pub pressure: f64,
@@ -39,8 +40,8 @@ pub struct GlandMotion {
 impl Config for GlandMotion {}
 
 impl GlandMotion {
-    /// A gland of a fifth to a third of the image across its half-axes, 1.5 to 4 times as stiff as
-    /// what is around it, and a probe that moves by up to an eighth of the image.
+    /// A gland with half-axes of a fifth to a third of the image's shorter side, 1.5 to 4 times as
+    /// stiff as what is around it, and a probe that moves by up to an eighth of that side.
     pub fn new(size: [usize; 2]) -> Self {
         let extent = size[0].min(size[1]) as f64;
         Self {
@@ -62,6 +63,11 @@ impl GlandMotion {
         };
         range("radii", self.radii)?;
         range("stiffness", self.stiffness)?;
+        // Beyond it the displacements are lost in rounding.
+        for stiffness in self.stiffness {
+            let holds = |ratio| (1e-6..=1e6).contains(&ratio);
+            within("stiffness", stiffness, holds, "two numbers in [10⁻⁶, 10⁶] in their order")?;
+        }
         not_negative("shift", self.shift)?;
         within("poisson", self.poisson, |nu| (0.0..=0.49).contains(&nu), "a number in [0, 0.49]")?;
         not_negative("probe", self.probe)?;

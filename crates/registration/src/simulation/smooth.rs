@@ -3,7 +3,7 @@ use crate::RegistrationError;
 use crate::axes::along_all;
 use crate::error::{not_negative, positive};
 use crate::fields::grid::{check_sizes, shape};
-use crate::losses::BlurKernel;
+use crate::losses::{BlurKernel, check_sigma};
 use burn::config::Config;
 use burn::tensor::{Device, Tensor};
 use cni_noise::{Key, normal};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub struct SmoothFields {
     /// The size of the fields.
     pub size: Vec<usize>,
-    /// The standard deviation of the blur, in voxels, above 0.
+    /// The standard deviation of the blur, in voxels, above 0, at most 10⁴.
     pub sigma: f64,
     /// The standard deviation of a component, in voxels, at least 0.
     pub amplitude: f64,
@@ -39,7 +39,7 @@ impl<const R: usize> FieldSource<R> for SmoothFields {
         device: &Device,
     ) -> Result<Tensor<R>, RegistrationError> {
         check_sizes::<R>("size", &self.size, 1)?;
-        positive("sigma", self.sigma)?;
+        check_sigma("sigma", positive("sigma", self.sigma)?)?;
         not_negative("amplitude", self.amplitude)?;
         let white = normal::<R>(key, shape::<R>(count, R - 2, &self.size), device);
         let blur = |_, voxels| BlurKernel::Gaussian.map(voxels, self.sigma).of_unit_variance();

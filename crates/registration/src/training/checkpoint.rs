@@ -8,9 +8,10 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use tempfile::TempDir;
 
 const NETWORK: &str = "network.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -47,7 +48,8 @@ where
     /// and all losses as JSON. [`RegistrationConfig::resume`](super::RegistrationConfig::resume)
     /// goes on from it.
     ///
-    /// The files are written into a hidden folder beside, which is then renamed.
+    /// The files are written into a hidden folder beside, and to the disk, before it is renamed.
+    /// The process's umask decides who may read them.
     ///
     /// # Errors
     ///
@@ -65,8 +67,7 @@ where
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).map_err(&failed)?;
-        let stage = tempfile::Builder::new().prefix(".checkpoint").tempdir_in(parent);
-        let stage = stage.map_err(&failed)?;
+        let stage = stage_in(parent).map_err(&failed)?;
         let at = |name: &str| stage.path().join(name);
         let written = |name: &str, result: Result<(), RecordError>| {
             result.map_err(record(&folder.join(name)))
@@ -82,10 +83,11 @@ where
         let state = State { format: FORMAT, config, history };
         let text = serde_json::to_vec_pretty(&state).expect("a state is plain data");
         fs::write(at(STATE), text).map_err(&failed)?;
+        sync(stage.path()).map_err(&failed)?;
         fs::rename(stage.path(), folder).map_err(&failed)?;
         // It has moved: there is nothing left to remove.
         let _ = stage.keep();
-        Ok(())
+        sync_folder(parent).map_err(&failed)
     }
 
     fn described(&self) -> Value {
@@ -122,6 +124,31 @@ where
         self.network = network.train();
         self.history = state.history;
         Ok(self)
+    }
+}
+
+/// A new hidden folder in another, with the permissions of any new folder.
+fn stage_in(parent: &Path) -> io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.prefix(".checkpoint").tempdir_in(parent)
+}
+
+/// Brings a folder's files and their names to the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    for file in fs::read_dir(folder)? {
+        // Windows wants a file that may be written.
+        File::options().read(true).write(true).open(file?.path())?.sync_all()?;
+    }
+    sync_folder(folder)
+}
+
+/// Brings the names in a folder to the disk, where a system can.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(folder)?.sync_all(),
+        false => Ok(()),
     }
 }
 

@@ -22,6 +22,5 @@ mod trainer;
 
 pub use config::{AdversaryConfig, Optimization, RegistrationConfig, WeightedPenalty};
 pub use history::StepLosses;
-pub(crate) use pairs::index;
 pub use pairs::{Batch, Pairs};
 pub use trainer::RegistrationTrainer;

@@ -1,6 +1,6 @@
 use crate::RegistrationError;
-use crate::fields::grid::{check_fits, check_image, check_same};
-use burn::tensor::{Int, Tensor, TensorData};
+use crate::fields::grid::{check_fits, check_image, check_same, index};
+use burn::tensor::Tensor;
 use cni_noise::{Key, host_uniform, permutation};
 
 /// Pairs of a moving and a fixed image with labels of corresponding structures.
@@ -119,13 +119,6 @@ impl<const R: usize> Pairs<R> {
             fixed_labels: of_label(&self.fixed_labels),
         }
     }
-}
-
-/// Rows as a tensor on the device of another.
-pub(crate) fn index<const R: usize>(rows: &[usize], like: &Tensor<R>) -> Tensor<1, Int> {
-    let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-    let count = rows.len();
-    Tensor::from_data(TensorData::new(rows, [count]), &like.device())
 }
 
 /// Refuses labels out of [0, 1] and empty ones.

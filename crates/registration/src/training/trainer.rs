@@ -7,7 +7,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use cni_layers::keyed_init;
-use cni_noise::Key;
+use cni_noise::{Key, Noise, scope};
+use cni_ops::{Precision, autocast};
 
 /// The training of a registration network. Made by [`RegistrationConfig::init`].
 ///
@@ -84,6 +85,10 @@ where
     /// Trains up to `steps` steps in all; those done before count. `true_fields` is what the
     /// adversary takes for true.
     ///
+    /// Each step runs in full precision and in a noise scope of its own, keyed by the configuration
+    /// and the step: what the caller's scopes say does not reach it. Layers of Burn's own that draw
+    /// from the device's generator, such as `Dropout`, do not follow the key.
+    ///
     /// A step that is refused changes nothing.
     ///
     /// # Errors
@@ -110,7 +115,9 @@ where
             _ => {}
         }
         while self.history.len() < steps {
-            self.step(pairs, true_fields)?;
+            let step = self.history.len() as u64;
+            let noise = Noise::Keyed(self.config.key.named("noise").child(step));
+            autocast(Precision::Full, || scope(noise, || self.step(pairs, true_fields)))?;
         }
         Ok(())
     }

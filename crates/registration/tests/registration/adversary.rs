@@ -143,3 +143,19 @@ fn a_discriminator_judges_each_field_by_itself_at_any_size() {
     let fields = Tensor::<5>::zeros([2, 3, 5, 8, 7], &device());
     assert_eq!(deep.init::<5>(&device()).forward(fields).unwrap().dims(), [2]);
 }
+
+#[test]
+fn losses_refuse_settings_that_they_do_not_have() {
+    let read = |text: &str| serde_json::from_str::<AdversarialLoss>(text);
+    for (name, loss) in [
+        ("jensen_shannon", AdversarialLoss::JensenShannon),
+        ("non_saturating", AdversarialLoss::NonSaturating),
+        ("least_squares", AdversarialLoss::LeastSquares),
+    ] {
+        let text = format!(r#"{{"loss":"{name}"}}"#);
+        assert_eq!(serde_json::to_string(&loss).unwrap(), text);
+        assert_eq!(read(&text).unwrap(), loss);
+        let error = read(&format!(r#"{{"loss":"{name}","clip":0.1}}"#)).unwrap_err().to_string();
+        assert!(error.contains("unknown field `clip`"), "{error}");
+    }
+}

@@ -150,3 +150,21 @@ fn a_body_that_can_move_freely_is_refused() {
     body.hold(2, 0, 0.0).unwrap();
     assert!(body.solve().is_ok());
 }
+
+/// What is refused adds no load: at rest, the body stays where it is.
+#[test]
+fn a_load_that_is_refused_changes_nothing() {
+    let mesh = Mesh::grid([3, 3], [1.0; 2]).unwrap();
+    let mut body = Body::new(mesh, Plane::Strain, &[material(1.0, 0.3); 4]).unwrap();
+    for node in 0..3 {
+        body.hold(node, 0, 0.0).unwrap().hold(node, 1, 0.0).unwrap();
+    }
+    let before = body.solve().unwrap();
+    assert!(body.force(8, [1.0, f64::NAN]).is_err());
+    // The share of the first node is finite, that of the second overflows.
+    let traction = [[0.2e308, 0.0], [1e308, 0.0]];
+    assert!(body.traction([7, 8], traction).is_err());
+    assert!(body.traction([7, 9], [[1.0, 0.0]; 2]).is_err());
+    assert!(body.pressure([7, 8], f64::INFINITY).is_err());
+    assert_eq!(body.solve().unwrap(), before);
+}

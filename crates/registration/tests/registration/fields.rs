@@ -168,3 +168,13 @@ fn a_distance_is_the_mean_length_of_the_difference_within_the_mask() {
     let found = mean_distance(&(a.clone() * corner.clone()), &b, &corner).unwrap();
     assert!(found.iter().all(|distance| (distance - 5.0).abs() < 1e-12), "{found:?}");
 }
+
+#[test]
+fn a_mean_distance_reads_no_voxel_without_weight() {
+    let a = made::<4>(2, &[2, 2], |axis, x| if *x == [0.0, 1.0] { f64::NAN } else { axis as f64 });
+    let b = Tensor::zeros_like(&a);
+    let within = made::<4>(1, &[2, 2], |_, x| if x[0] == 1.0 { 2.0 } else { 0.0 });
+    assert_eq!(mean_distance(&a, &b, &within).unwrap(), [1.0]);
+    let all = Tensor::ones_like(&within);
+    assert!(mean_distance(&a, &b, &all).unwrap()[0].is_nan());
+}

@@ -73,3 +73,15 @@ fn inverses_in_three_dimensions_are_those_of_bisection() {
         assert!((x + w - low).abs() < 1e-8, "{x}: {w}");
     }
 }
+
+/// One example needs no iteration, one a few and one many.
+#[test]
+fn an_inverse_does_not_depend_on_the_rest_of_the_batch() {
+    let fields = [smooth(0.0), smooth(0.4), smooth(1.2)];
+    let inverse = Inverse::default();
+    let together = inverse.of(Tensor::cat(fields.to_vec(), 0)).unwrap();
+    for (example, field) in fields.into_iter().enumerate() {
+        let alone = numbers(&inverse.of(field).unwrap());
+        assert_eq!(numbers(&together.clone().narrow(0, example, 1)), alone, "{example}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Penalties on fields and similarities of images.
 
-use crate::support::{assert_gradient, made, number, numbers, random};
+use crate::support::{assert_gradient, device, made, number, numbers, random};
 use burn::tensor::Tensor;
 use cni_registration::fields::affine_field;
 use cni_registration::losses::{
@@ -128,4 +128,34 @@ fn gradients_of_similarities_are_those_of_finite_differences() {
     assert_gradient(&a, 1e-7, |a| mean_squared_error(a, b.clone()).unwrap());
     let found = number(&mean_squared_error(a.clone(), a.clone().add_scalar(2.0)).unwrap());
     assert!((found - 4.0).abs() < 1e-12);
+}
+
+/// In single precision, rounding leaves a variance in windows without one.
+#[test]
+fn local_correlation_stays_in_its_range_on_nearly_constant_windows() {
+    let single = |x: Tensor<4>| x.cast(burn::tensor::DType::F32);
+    let drawn = random::<4>(8, [2, 1, 8, 8]);
+    let constant = Tensor::<4>::zeros([1, 1, 24, 24], &device()).add_scalar(-1000.0);
+    let patch = |example: usize| {
+        let values = single(drawn.clone().narrow(0, example, 1)).mul_scalar(300.0);
+        constant.clone().slice_assign([0..1, 0..1, 2..10, 2..10], values)
+    };
+    let of = |a: Tensor<4>, b: Tensor<4>| number(&Lncc { window: 5 }.loss(a, b).unwrap());
+    let (a, b) = (patch(0), patch(1));
+    let alike = of(a.clone(), a.clone());
+    // 12 x 12 of the 24 x 24 windows have voxels of the patch.
+    assert!((alike - 0.75).abs() < 1e-5, "{alike}");
+    let other = of(a, b);
+    assert!((0.75 - 1e-5..=1.0).contains(&other), "{other}");
+
+    let none = constant.clone().slice_fill([0..1, 0..1, 0..1, 0..1], f32::NAN);
+    assert!(of(none, constant).is_nan());
+
+    // Values in 0 to 255: single precision has the loss of double, at any brightness.
+    let grey = |seed| random::<4>(seed, [1, 1, 12, 12]).mul_scalar(40.0).add_scalar(128.0);
+    let (a, b) = (grey(9).clamp(0.0, 255.0), grey(10).clamp(0.0, 255.0));
+    let double = of(a.clone(), b.clone());
+    let (a, b) = (single(a), single(b));
+    assert!((of(a.clone(), b.clone()) - double).abs() < 1e-5);
+    assert!((of(a.add_scalar(1000.0), b) - double).abs() < 1e-4);
 }

@@ -52,6 +52,11 @@ fn fields_and_images_that_do_not_fit_together() {
     assert_refused(mean_distance(&field, &field, &mask), "within[0, 0]: got no voxel");
     assert_refused(mean_distance(&field, &field, &field), "within: got shape");
     assert_refused(mean_distance(&field, &image, &mask), "b: got shape");
+    for weight in NO_NUMBERS.into_iter().chain([-1.0]) {
+        let mask = Tensor::zeros_like(&image).add_scalar(1.0);
+        let mask = mask.slice_fill([1..2, 0..1, 2..3, 0..1], weight);
+        assert_refused(mean_distance(&field, &field, &mask), &format!("within: got {weight}"));
+    }
 }
 
 #[test]
@@ -60,7 +65,10 @@ fn fields_without_an_inverse() {
     assert_refused(Inverse::default().of(folded), "field[0]: got 36 folded voxels");
     let hard = made::<4>(2, &[20, 20], |axis, x| 1.9 * (0.5 * x[axis]).sin());
     let once = Inverse { iterations: 1, tolerance: 1e-9 };
-    assert_refused(once.of(hard.clone()), "iterations: got a residual of");
+    assert_refused(once.of(hard.clone()), "field[0]: got a residual of");
+    let still = Tensor::zeros_like(&hard);
+    let both = Tensor::cat(vec![still, hard.clone()], 0);
+    assert_refused(once.of(both), "field[1]: got a residual of");
     assert_refused(Inverse { iterations: 0, ..once }.of(hard.clone()), "iterations: got 0");
     for tolerance in NO_NUMBERS.into_iter().chain([0.0, -1.0]) {
         let got = format!("tolerance: got {tolerance}");
@@ -85,7 +93,7 @@ fn losses() {
         loss.loss(b.clone(), b.clone())
     };
     assert_refused(scales(&[]), "sigmas: got 0");
-    for sigma in NO_NUMBERS.into_iter().chain([-1.0]) {
+    for sigma in NO_NUMBERS.into_iter().chain([-1.0, 1e10]) {
         assert_refused(scales(&[0.0, sigma]), &format!("sigmas: got {sigma}"));
     }
     let empty = Tensor::zeros_like(&b);
@@ -101,6 +109,10 @@ fn networks() {
     assert_refused(local(Pyramid { levels: 17, ..of }), "levels: got 17");
     assert_refused(local(Pyramid { channels: 0, ..of }), "channels: got 0");
     assert_refused(local(Pyramid { channels: 30, ..of }), "channels: got 30");
+    assert_refused(local(Pyramid { channels: usize::MAX - 3, ..of }), "channels: got 18446744073");
+    assert_refused(local(Pyramid { channels: 2048, ..of }), "channels: got 2048");
+    let images = Pyramid { image_channels: usize::MAX, ..of };
+    assert_refused(local(images), "image_channels: got 18446744073");
     assert_refused(local(Pyramid { groups: 32, ..of }), "channels: got 32");
     assert_refused(local(Pyramid { groups: 0, ..of }), "groups: got 0");
     assert_refused(local(Pyramid { image_channels: 0, ..of }), "image_channels: got 0");
@@ -126,6 +138,9 @@ fn networks() {
     };
     assert_refused(judge(|c| c.size = vec![8]), "size: got shape [8]");
     assert_refused(judge(|c| c.channels = 0), "channels: got 0");
+    assert_refused(judge(|c| c.channels = usize::MAX), "channels: got 18446744073");
+    assert_refused(judge(|c| c.channels = 8192), "channels: got 8192");
+    assert_refused(judge(|c| c.size = vec![usize::MAX; 2]), "size: got shape [18446744073");
     assert_refused(judge(|c| c.levels = 0), "levels: got 0");
     assert_refused(judge(|c| c.kernel = 2), "kernel: got 2");
     assert_refused(judge(|c| c.unit = 0.0), "unit: got 0");
@@ -146,6 +161,7 @@ fn sources_of_true_fields() {
     let draw = |source: &dyn FieldSource<4>| source.draw(Key::new(1), 1, &device());
     assert_refused(draw(&SmoothFields::new([8], 1.0, 1.0)), "size: got shape [8]");
     assert_refused(draw(&SmoothFields::new([8, 8], 0.0, 1.0)), "sigma: got 0");
+    assert_refused(draw(&SmoothFields::new([8, 8], 1e10, 1.0)), "sigma: got 10000000000");
     assert_refused(draw(&SmoothFields::new([8, 8], 1.0, -1.0)), "amplitude: got -1");
     assert_refused(draw(&SplineFields::new([8, 8], 0, 1.0)), "intervals: got 0");
     let degree = SplineFields { degree: 4, ..SplineFields::new([8, 8], 2, 1.0) };
@@ -157,6 +173,8 @@ fn sources_of_true_fields() {
         (GlandMotion { radii: [0.0, 3.0], ..of }, "radii: got 0"),
         (GlandMotion { radii: [4.0, 3.0], ..of }, "radii: got 3"),
         (GlandMotion { stiffness: [-1.0, 3.0], ..of }, "stiffness: got -1"),
+        (GlandMotion { stiffness: [1.0, 1e9], ..of }, "stiffness: got 1000000000"),
+        (GlandMotion { stiffness: [1e-9, 1.0], ..of }, "stiffness: got 0.000000001"),
         (GlandMotion { shift: -1.0, ..of }, "shift: got -1"),
         (GlandMotion { poisson: 0.5, ..of }, "poisson: got 0.5"),
         (GlandMotion { probe: f64::NAN, ..of }, "probe: got NaN"),

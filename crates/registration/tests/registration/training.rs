@@ -3,8 +3,8 @@
 use crate::support::{device, numbers};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use cni_layers::keyed_init;
-use cni_noise::Key;
+use cni_layers::{WeightNoise, keyed_init};
+use cni_noise::{Key, Noise, scope};
 use cni_registration::RegistrationError;
 use cni_registration::adversary::{AdversarialLoss, DiscriminatorConfig};
 use cni_registration::fields::{Sampling, integrate, warp};
@@ -240,4 +240,44 @@ fn a_step_in_three_dimensions_changes_both_networks() {
     trainer.run(&pairs, Some(&SmoothFields::new([6, 7, 5], 2.0, 1.0)), 2).unwrap();
     assert_ne!(weights(&trainer.network()), before);
     assert_ne!(weights(&trainer.discriminator().unwrap()), of_discriminator);
+}
+
+/// Noise in the network follows the configuration's key and the step, whatever the caller's scope.
+#[test]
+fn noisy_weights_train_alike_in_any_scope_and_after_a_break() {
+    let (pairs, config) = (pairs(3), config(None));
+    let noisy = || WeightNoise::colored(2).inject(network());
+    let whole = |noise: Noise| {
+        let mut trainer: Trainer = config.init(noisy(), LocalNet::forward as _, &device()).unwrap();
+        scope(noise, || trainer.run(&pairs, None, 4)).unwrap();
+        weights(&trainer.network())
+    };
+    let wanted = whole(Noise::Fresh);
+    assert_eq!(whole(Noise::Off), wanted);
+    let mut first: Trainer = config.init(noisy(), LocalNet::forward as _, &device()).unwrap();
+    first.run(&pairs, None, 2).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("step-2");
+    first.save(&checkpoint).unwrap();
+    let mut second: Trainer =
+        config.resume(noisy(), LocalNet::forward as _, &device(), &checkpoint).unwrap();
+    second.run(&pairs, None, 4).unwrap();
+    assert_eq!(weights(&second.network()), wanted);
+    // It is noise: the same network without it has other losses.
+    let mut plain: Trainer = config.init(network(), LocalNet::forward as _, &device()).unwrap();
+    plain.run(&pairs, None, 4).unwrap();
+    assert_ne!(plain.history().last(), second.history().last());
+}
+
+/// A checkpoint has the permissions of any new folder.
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_may_be_read_by_whom_the_umask_says() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let [plain, checkpoint] = ["plain", "checkpoint"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&plain).unwrap();
+    trainer(&config(None)).save(&checkpoint).unwrap();
+    let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(checkpoint), mode(plain));
 }

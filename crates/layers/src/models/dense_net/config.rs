@@ -2,7 +2,7 @@
 
 use super::DenseNet;
 use crate::NoiseError;
-use crate::binary::{PadValue, Quantizer};
+use crate::binary::{PadValue, Quantizer, no_fields};
 use crate::models::NormalizeConfig;
 use burn::config::Config;
 use burn::tensor::Device;
@@ -34,6 +34,7 @@ pub enum DenseUnits {
         pad: PadValue,
     },
     /// Batch norm, rectifier, convolution, in full precision.
+    #[serde(deserialize_with = "no_fields")]
     Full,
 }
 
@@ -67,7 +68,8 @@ pub struct DenseNetConfig {
     pub growth: usize,
     /// The divisor of the channels behind each stage but the last, to the nearest multiple of 32.
     pub reductions: Vec<f64>,
-    /// The dilation of the convolutions of each stage. Where it grows, the image does not shrink.
+    /// The dilation of the convolutions of each stage, at least 1. Between two stages of different
+    /// dilations the image does not shrink.
     pub dilations: Vec<usize>,
     /// The units.
     pub units: DenseUnits,

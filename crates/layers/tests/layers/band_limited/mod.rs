@@ -9,7 +9,7 @@ use cni_layers::band_limited::{
     Band, BandLimit2d, BandLimit2dConfig, BandLimitedConv2dConfig, BandLimitedInputConfig, Method,
     spectral_energy,
 };
-use cni_layers::models::{ModelNoise, ResNetConfig};
+use cni_layers::models::{ModelNoise, NormalizeConfig, ResNetConfig};
 use cni_layers::{NoiseSummary, Per, keyed_init};
 use cni_noise::{Key, Noise, normal, scope, scope_at};
 use conv2d::{CASES, conv};
@@ -159,9 +159,22 @@ fn what_does_not_fit_is_refused_by_name() {
 }
 
 #[test]
-#[should_panic(expected = "band.frequencies: got [4, 3] for a grid of [4, 4]")]
-fn more_frequencies_than_there_are_are_refused() {
-    limit(Band::Frequencies([4, 3])).forward(Tensor::ones([1, 1, 4, 4], &device()));
+fn more_frequencies_than_there_are_keep_all_of_an_axis_and_are_refused_of_a_network() {
+    let x = values::<4>(3, [2, 1, 4, 6]);
+    let rows = |q| numbers(limit(Band::Frequencies([q, 2])).forward(x.clone()));
+    close("rows", &rows(9), &rows(3), 1e-6);
+    // The padded images of 16 by 16 have 10 frequencies of an axis.
+    let network = |text: &str| {
+        let band = BandLimitedInputConfig::new(text.parse().unwrap());
+        let config = ResNetConfig::cifar(8, 10).with_width(0.25).with_band(band);
+        config.with_images([16, 16], NormalizeConfig::centered(3)).try_init(&device())
+    };
+    for fits in ["9x9", "10x9", "30x2"] {
+        let images = values::<4>(4, [1, 3, 16, 16]);
+        assert_eq!(network(fits).unwrap().forward(images).dims(), [1, 10], "{fits}");
+    }
+    let error = network("10x10").err().unwrap().to_string();
+    assert!(error.starts_with("band: got 10x10, wanted fewer frequencies"), "{error}");
 }
 
 #[test]

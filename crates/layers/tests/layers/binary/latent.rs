@@ -32,6 +32,12 @@ fn latent_weights_beyond_the_clip_are_refused_by_number_and_size() {
     assert_eq!(error.to_string(), wanted);
     assert!(check_latent(&layer(clip, [f32::NAN, 0.0, 0.0])).is_err());
     assert!(check_latent(&layer(Quantizer::ApproxSign, [1.1, 0.0, 0.0])).is_err());
+    // At ±1 its gradient is zero; just before, it is not.
+    let error = check_latent(&layer(Quantizer::ApproxSign, [1.0, -1.0, 0.0])).unwrap_err();
+    let NoiseError::Latent { count, largest, reach, .. } = &error else { panic!("{error}") };
+    assert!(*count == 2 && *largest == 1.0 && *reach < 1.0, "{error}");
+    let before = 1.0_f32.next_down();
+    assert_eq!(check_latent(&layer(Quantizer::ApproxSign, [before, -before, 0.0])), Ok(()));
     for everywhere in [Quantizer::SteSign { clip: None }, Quantizer::swish_sign()] {
         assert_eq!(check_latent(&layer(everywhere, [9.0, -9.0, 0.0])), Ok(()));
     }

@@ -72,3 +72,39 @@ fn a_quantizer_without_a_gradient_is_a_surrogate_alone() {
     let error = full.with_blocks([1], []).init(&device).with_surrogate(Quantizer::Sign);
     assert!(error.unwrap_err().to_string().starts_with("units: got full, wanted binary units"));
 }
+
+/// In single precision 1 − tanh² is zero from about 9 on, and the gradient is not.
+#[test]
+fn smooth_gradients_do_not_vanish_before_single_precision_ends() {
+    let points = [-40.0_f32, -20.0, -9.5, -9.0, 9.0, 9.5, 20.0, 40.0];
+    let [_, of_tanh] = at(Quantizer::tanh_sign(1.0), &points);
+    let [_, of_swish] = at(Quantizer::SwishSign { beta: 1.0 }, &points);
+    for ((x, tanh), swish) in points.iter().zip(of_tanh).zip(of_swish) {
+        let x = f64::from(*x);
+        let (wanted_tanh, wanted_swish) =
+            (x.cosh().powi(-2), (2.0 - x * (x / 2.0).tanh()) / (1.0 + x.cosh()));
+        for (got, wanted) in [(tanh, wanted_tanh), (swish, wanted_swish)] {
+            assert!((f64::from(got) / wanted - 1.0).abs() < 1e-4, "{x}: {got} {wanted}");
+        }
+    }
+    let [_, beyond] = at(Quantizer::tanh_sign(1.0), &[-60.0, 60.0, 1e30]);
+    assert_eq!(beyond, [0.0; 3]);
+}
+
+#[test]
+fn quantizers_and_units_refuse_settings_that_they_do_not_have() {
+    for (name, quantizer) in [("approx_sign", Quantizer::ApproxSign), ("sign", Quantizer::Sign)] {
+        let text = format!(r#"{{"quantizer":"{name}"}}"#);
+        assert_eq!(serde_json::to_string(&quantizer).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Quantizer>(&text).unwrap(), quantizer);
+        let more = format!(r#"{{"quantizer":"{name}","beta":2.0}}"#);
+        let error = serde_json::from_str::<Quantizer>(&more).unwrap_err().to_string();
+        assert!(error.contains("unknown field `beta`"), "{error}");
+    }
+    let text = r#"{"units":"full"}"#;
+    assert_eq!(serde_json::to_string(&DenseUnits::Full).unwrap(), text);
+    assert_eq!(serde_json::from_str::<DenseUnits>(text).unwrap(), DenseUnits::Full);
+    let more = r#"{"units":"full","pad":"zero"}"#;
+    let error = serde_json::from_str::<DenseUnits>(more).unwrap_err().to_string();
+    assert!(error.contains("unknown field `pad`"), "{error}");
+}

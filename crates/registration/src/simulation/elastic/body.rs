@@ -81,8 +81,21 @@ impl Body {
     /// is not finite.
     pub fn force(&mut self, node: usize, force: [f64; 2]) -> Result<&mut Self, RegistrationError> {
         self.check_node(node)?;
-        for (axis, force) in force.into_iter().enumerate() {
-            self.loads[node][axis] += within("force", force, |_| true, "a finite number")?;
+        self.add_forces([(node, force)])
+    }
+
+    /// Adds forces on nodes that there are, all of them or, if one is not finite, none.
+    fn add_forces<const N: usize>(
+        &mut self,
+        forces: [(usize, [f64; 2]); N],
+    ) -> Result<&mut Self, RegistrationError> {
+        for force in forces.iter().flat_map(|(_, force)| force) {
+            within("force", *force, |_| true, "a finite number")?;
+        }
+        for (node, force) in forces {
+            for (load, force) in self.loads[node].iter_mut().zip(force) {
+                *load += force;
+            }
         }
         Ok(self)
     }
@@ -105,7 +118,7 @@ impl Body {
         let share = |near: [f64; 2], far: [f64; 2]| {
             [0, 1].map(|axis| length / 6.0 * (2.0 * near[axis] + far[axis]))
         };
-        self.force(a, share(at_a, at_b))?.force(b, share(at_b, at_a))
+        self.add_forces([(a, share(at_a, at_b)), (b, share(at_b, at_a))])
     }
 
     /// Adds a pressure on the line from node `a` to node `b`, along the normal
@@ -124,7 +137,7 @@ impl Body {
         let [[a0, a1], [b0, b1]] = [a, b].map(|node| self.mesh.nodes()[node]);
         let half = pressure / 2.0;
         let force = [half * (b1 - a1), half * (a0 - b0)];
-        self.force(a, force)?.force(b, force)
+        self.add_forces([(a, force), (b, force)])
     }
 
     /// The displacements of all nodes, along both axes.
