@@ -72,9 +72,9 @@ impl DiscriminatorConfig {
             level => self.channels << (level - 1),
         };
         let conv = |level| Conv::new(channels(level), channels(level + 1), self.kernel, 2, device);
-        let left = self.size.iter().map(|size| size.div_ceil(1 << self.levels));
+        let mut left = self.size.iter().map(|size| size.div_ceil(1 << self.levels));
         let inputs = left
-            .fold(Some(channels(self.levels)), |product, left| product?.checked_mul(left))
+            .try_fold(channels(self.levels), |product, left| product.checked_mul(left))
             .filter(|inputs| *inputs <= 1 << 30);
         let Some(inputs) = inputs else {
             let wanted = "one of which the convolutions leave at most 2³⁰ values".into();

@@ -9,7 +9,7 @@ const NOTE: &str = "The plane of frequencies in rings of equal width: 0 is the m
                     noise has the same energy at every frequency.";
 
 /// The figure. For one model it has a curve for each attack, for several the curve of each model's
-/// strongest attack; the last curve is white noise.
+/// strongest attack; the last curves are white noise, one for each size of images.
 pub(super) fn chart(models: &[Model]) -> Option<Chart> {
     let mut series: Vec<Series> = match models {
         [model] => of_attacks(model)
@@ -31,9 +31,27 @@ pub(super) fn chart(models: &[Model]) -> Option<Chart> {
             })
             .collect(),
     };
-    let (_, first) = models.iter().flat_map(of_attacks).next()?;
-    let style = Style { color: series.len(), shape: series.len(), filled: false };
-    series.push(curve("white noise".to_string(), &first.white, style));
+    // White noise has other shares on images of another size.
+    let mut whites: Vec<(&Model, &[f64])> = Vec::new();
+    for model in models {
+        let white = of_attacks(model).map(|(_, spectrum)| spectrum.white.as_slice()).next();
+        let new = |white: &&[f64]| whites.iter().all(|(_, other)| other != white);
+        if let Some(white) = white.filter(new) {
+            whites.push((model, white));
+        }
+    }
+    let (sizes, taken) = (whites.len(), series.len().max(models.len()));
+    for (n, (model, white)) in whites.into_iter().enumerate() {
+        let name = match sizes {
+            1 => "white noise".to_string(),
+            _ => format!("white noise of the size of {}", model.name),
+        };
+        let style = Style { color: taken + n, shape: taken + n, filled: false };
+        series.push(curve(name, white, style));
+    }
+    if series.is_empty() {
+        return None;
+    }
     let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
     let (x, y) = (axis("radius in the plane of frequencies"), axis("share of the energy"));
     let plot = Plot::Curves { x, y, series };

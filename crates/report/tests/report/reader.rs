@@ -168,6 +168,17 @@ fn the_spectrum_of_perturbations_is_shown_beside_that_of_white_noise() {
     for wanted in ["a, ", "b, "].map(|model| format!("{model}{}", strongest.name)) {
         assert!(shown.contains(&wanted), "{wanted}: {shown}");
     }
+    assert!(!shown.contains("white noise of the size"), "{shown}");
+    // Images of another size have other shares of white noise.
+    let mut other = stochastic("b", 40);
+    for attack in &mut other.record.attacks {
+        attack.spectrum.as_mut().unwrap().white.swap(0, 1);
+    }
+    let two = page(&Report::new(vec![stochastic("a", 40), other]).unwrap());
+    let shown = text(&two, "#figure-perturbations");
+    for wanted in ["white noise of the size of a", "white noise of the size of b"] {
+        assert!(shown.contains(wanted), "{wanted}: {shown}");
+    }
 }
 
 /// One table shows the results of several models; no paragraph is repeated for each.
