@@ -206,6 +206,6 @@ mod tests {
         // Of 30 coefficients 3 by 3 have at most one period over each axis.
         let white = SpectralEnergy::white([6, 5]);
         assert!((white.share_within([2, 2]) - 9.0 / 30.0).abs() < 1e-15);
-        assert_eq!(white.by_radius(1), [1.0]);
+        assert!((white.by_radius(1)[0] - 1.0).abs() < 1e-15);
     }
 }

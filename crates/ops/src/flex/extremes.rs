@@ -32,7 +32,7 @@ impl WithSimd for Extremes<'_> {
             for (chain, &value) in vectors.iter().enumerate() {
                 least[chain] = simd.min_f32s(least[chain], value);
                 largest[chain] = simd.max_f32s(largest[chain], value);
-                zeros[chain] = simd.mul_add_e_f32s(value, simd.splat_f32s(0.0), zeros[chain]);
+                zeros[chain] = simd.mul_add_f32s(value, simd.splat_f32s(0.0), zeros[chain]);
             }
         }
         let [a, b] = zeros;

@@ -165,10 +165,10 @@ fn step<S: Simd, const V: usize, const G: usize, const A: bool, const B: bool>(
         for vector in 0..V {
             let [a, b] = &mut sums[image];
             if A {
-                a[vector] = simd.mul_add_e_f32s(value, first[lane][vector], a[vector]);
+                a[vector] = simd.mul_add_f32s(value, first[lane][vector], a[vector]);
             }
             if B {
-                b[vector] = simd.mul_add_e_f32s(value, second[lane][vector], b[vector]);
+                b[vector] = simd.mul_add_f32s(value, second[lane][vector], b[vector]);
             }
         }
     }
@@ -218,12 +218,11 @@ fn products<S: Simd, const V: usize, const G: usize, const A: bool, const B: boo
                 let value = simd.splat_f32s(value);
                 for vector in 0..V {
                     if A {
-                        out[0][vector] =
-                            simd.mul_add_e_f32s(value, vectors[vector], out[0][vector]);
+                        out[0][vector] = simd.mul_add_f32s(value, vectors[vector], out[0][vector]);
                     }
                     if B {
                         out[1][vector] =
-                            simd.mul_add_e_f32s(value, vectors[V + vector], out[1][vector]);
+                            simd.mul_add_f32s(value, vectors[V + vector], out[1][vector]);
                     }
                 }
             }

@@ -149,7 +149,7 @@ impl Positions<'_> {
                 let factor = simd.splat_f32s(scalars[scalar]);
                 for unit in 0..UNITS {
                     sums[unit][scalar] =
-                        simd.mul_add_e_f32s(factor, values[unit], sums[unit][scalar]);
+                        simd.mul_add_f32s(factor, values[unit], sums[unit][scalar]);
                 }
             }
         }

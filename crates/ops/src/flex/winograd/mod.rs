@@ -188,7 +188,7 @@ fn multiply<S: Simd, const OUT: usize>(
         for out in 0..OUT {
             let weight = simd.splat_f32s(weights[out]);
             for vector in 0..VECTORS {
-                sums[out][vector] = simd.mul_add_e_f32s(weight, values[vector], sums[out][vector]);
+                sums[out][vector] = simd.mul_add_f32s(weight, values[vector], sums[out][vector]);
             }
         }
     }
