@@ -1,6 +1,6 @@
-//! Can an adversary take the place of a smoothness penalty? A network learns to register pictures of
-//! two kinds from the outlines of a simulated gland: without a regularizer, with bending energy, and
-//! with an adversary that has seen simulated motion.
+//! Can an adversary take the place of a smoothness penalty? A network learns to register pictures
+//! of two kinds from the outlines of a simulated gland: without a regularizer, with bending energy,
+//! and with an adversary that has seen simulated motion.
 //!
 //! `cargo run --release --example registration --features registration`
 

@@ -35,6 +35,7 @@ pub fn of_flag(error: PrivacyError) -> String {
         error,
         PrivacyError::Value { .. }
             | PrivacyError::Count { .. }
+            | PrivacyError::Delta { .. }
             | PrivacyError::Setting { .. }
             | PrivacyError::Target { .. }
     );

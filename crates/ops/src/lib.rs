@@ -23,7 +23,7 @@
 //! | [`row_extremes`] | the least and the largest value of each row |
 //! | [`autocast`] | a closure, with convolutions and linear layers in half precision |
 //! | [`spectral_energy`] | the energy of images by frequency |
-//! | `sign_conv2d`, `sign_stage` | a convolution of signs, 64 in a word, and a dense stage of them; with the feature `flex` |
+//! | `sign_conv2d`, `sign_stage` | convolutions of signs, 64 in a word; with the feature `flex` |
 //! | [`padding_pairs`], [`conv2d_output_size`] | the padding and output size of a convolution |
 //!
 //! Convolutions use Winograd's minimal filtering for kernels of 3 by 3 elements if their tiles fill
@@ -35,8 +35,9 @@
 //! In half precision activations lie in cells of 32 images by 32 channels of bfloat16, which the
 //! matrix units of AMX multiply if the processor has them, or the dot products of AVX-512 for
 //! bfloat16, or else vectors of single precision ([`HalfPrecision`]). Batches are filled up to
-//! whole cells: one image takes the memory of 32. An activation of up to 16 channels has two neighbouring pixels in a cell; a value that is
-//! not finite then also reaches outputs next to those it counts for. It never leaves its image.
+//! whole cells: one image takes the memory of 32. An activation of up to 16 channels has two
+//! neighbouring pixels in a cell; a value that is not finite then also reaches outputs next to
+//! those it counts for. It never leaves its image.
 //!
 //! A batch norm that uses its running statistics is one affine map a channel. [`conv2d_batch_norm`]
 //! then computes everything in one pass over memory, and keeps for the gradient nothing but the

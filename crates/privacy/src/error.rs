@@ -28,6 +28,14 @@ pub enum PrivacyError {
         /// The counts allowed.
         wanted: String,
     },
+    /// A delta of one over the number of examples, or more.
+    #[error("delta: got {got}, wanted a number below one over the {examples} examples")]
+    Delta {
+        /// The delta given.
+        got: f64,
+        /// The number of examples.
+        examples: u64,
+    },
     /// An order that the list of Rényi orders cannot hold at its place.
     #[error("orders[{index}]: got {got}, wanted {wanted}")]
     Order {

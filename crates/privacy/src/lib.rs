@@ -47,7 +47,7 @@ pub use error::PrivacyError;
 #[cfg(feature = "training")]
 pub use training::{
     LEDGER_FILE, NoisyWeights, PRIVACY_FILE, PrivateGradient, PrivateRun, PrivateSgd, Randomness,
-    SPENT_FILE, ledger_of_run,
+    SPENT_FILE, ledger_of_run, spent_of_run,
 };
 
 /// Compiles the code of the README.

@@ -2,6 +2,7 @@
 
 mod accuracies;
 mod docs;
+mod neighbours;
 mod references;
 mod speeds;
 

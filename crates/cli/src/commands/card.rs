@@ -11,7 +11,7 @@ use clap::Args;
 use cni_burn::layers::binary::BinarySummary;
 use cni_burn::layers::models::{NetworkConfig, NormKind};
 use cni_burn::prelude::*;
-use cni_burn::privacy::{PrivateSgd, ledger_of_run};
+use cni_burn::privacy::spent_of_run;
 use cni_burn::run::{NetworkRun, load_network};
 use cni_burn::training::CheckpointSelector;
 use std::error::Error;
@@ -90,10 +90,8 @@ fn facts(args: &Card, run: &NetworkRun) -> Result<Vec<(&'static str, String)>, B
     let gradient = &run.run["config"]["gradient"];
     if gradient["gradient"] == "private_sgd" {
         let clip = &gradient["max_norm"];
-        let spent = PrivateSgd::of_run(&args.run).and_then(|settings| {
-            settings.accountant.spent(&ledger_of_run(&args.run)?, settings.budget.delta())
-        });
-        facts.push(("privacy", format!("gradients clipped to {clip}; {}", sentence(&spent?))));
+        let spent = spent_of_run(&args.run)?;
+        facts.push(("privacy", format!("gradients clipped to {clip}; {}", sentence(&spent))));
     }
     // A custom objective has no configuration to read.
     let of = run.training_config().map_or(String::new(), |config| format!(" of {}", config.epochs));

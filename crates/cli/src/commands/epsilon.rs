@@ -62,10 +62,7 @@ impl Epsilon {
             return Err(format!("--sample-rate: got none, wanted {wanted}").into());
         };
         let plan = PoissonPlan::new(examples, batch, epochs).map_err(of_flag)?;
-        if self.delta * examples as f64 >= 1.0 {
-            let wanted = format!("a number below one over the {examples} examples");
-            return Err(format!("--delta: got {}, wanted {wanted}", self.delta).into());
-        }
+        plan.check_delta(self.delta).map_err(of_flag)?;
         Ok((plan.sample_rate(), plan.steps()))
     }
 
@@ -105,7 +102,7 @@ pub fn epsilon(args: &Epsilon) -> Result<Exit, Box<dyn Error>> {
     Ok(Exit::Done)
 }
 
-/// What was spent, in a sentence, and how far that goes.
+/// A sentence of what was spent, and how far that goes.
 pub fn sentence(spent: &Spent) -> String {
     let Spent { accountant, delta, epsilon, upper_bound, warning, .. } = spent;
     let kind = match upper_bound {

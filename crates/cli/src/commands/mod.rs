@@ -73,9 +73,9 @@ enum Command {
     Card(Card),
     /// Renders the report of an evaluation once more, or compares several.
     Report(Report),
-    /// Trains a model with private SGD, within a budget of epsilon; by default by the recipe `clean`,
-    /// with group norm in place of batch norm. Beside the files of every run it writes privacy.json,
-    /// ledger.json and spent.json.
+    /// Trains a model with private SGD, within a budget of epsilon; by default by the recipe
+    /// `clean`, with group norm in place of batch norm. Beside the files of every run it writes
+    /// privacy.json, ledger.json and spent.json.
     PrivateTrain(Box<private_train::PrivateTrain>),
     /// Says what epsilon a private training spends, or what noise an epsilon needs.
     Epsilon(epsilon::Epsilon),

@@ -38,8 +38,8 @@ pub struct PrivacyFlags {
     /// Clip every parameter tensor by itself, to an equal share of the norm.
     #[arg(long)]
     per_layer: bool,
-    /// Noise multiplier; by default the least for which all epochs stay within the budget. With more
-    /// epochs than it allows the run ends before the first that would exceed the budget.
+    /// Noise multiplier; by default the least for which all epochs stay within the budget. With
+    /// more epochs than it allows the run ends before the first that would exceed the budget.
     #[arg(long)]
     noise_multiplier: Option<f64>,
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! Ablations: runs by a plan, in parts, with kills and failures.
+//! Ablations: runs by a plan, in parts, with kills and failures. One file, because all tests share
+//! one plan.
 
 use crate::program::{command, exit_code, plain, refused, scratch, works};
 use serde_json::Value;

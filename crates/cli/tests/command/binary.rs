@@ -109,7 +109,7 @@ fn what_a_dense_network_does_not_have_is_refused_by_name() {
         let said = refused(plain(&format!("info --family dense-net {flags}")));
         assert!(said.contains(wanted), "{flags}: {said}");
     }
-    // What a recipe has and a flag does not take back.
+    // Settings that the recipe has and no flag takes back.
     let out = folder.join("run");
     let cifar = format!(
         "train --recipe binary-fast --dataset digits --family cifar --out {}",

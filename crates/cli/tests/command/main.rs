@@ -7,6 +7,7 @@ mod binary;
 mod classes;
 mod completions;
 mod earlier;
+mod epsilon;
 mod flags;
 mod flatness;
 mod folders;

@@ -14,9 +14,9 @@ use serde_json::Value;
 /// batches as it takes to draw each example once on average.
 ///
 /// The coins of batch `b` of epoch `e` are the words of 64 bits of the generator of
-/// `key.named("poisson").child(e).child(b)`, one for each example in the order of the set: an example
-/// behind the others leaves their coins as they are. A coin's probability is q to 2⁻⁶⁴, and never
-/// above q. The generator, Philox, is not a cryptographic one.
+/// `key.named("poisson").child(e).child(b)`, one for each example in the order of the set: an
+/// example behind the others leaves their coins as they are. A coin's probability is q to 2⁻⁶⁴, and
+/// never above q. The generator, Philox, is not a cryptographic one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poisson {}

@@ -23,8 +23,8 @@ pub struct BinaryLinearConfig {
 impl Config for BinaryLinearConfig {}
 
 impl BinaryLinearConfig {
-    /// A linear layer without a bias, whose weights and inputs are quantized by the straight-through
-    /// estimator within ±1.3.
+    /// A linear layer without a bias, whose weights and inputs are quantized by the
+    /// straight-through estimator within ±1.3.
     pub fn new(linear: LinearConfig) -> Self {
         let quantizer = Quantizer::dense_net();
         Self { linear: linear.with_bias(false), weights: quantizer, input: Some(quantizer) }
@@ -55,8 +55,8 @@ impl BinaryLinearConfig {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] for a layer with a bias or of no size, and for a setting of a quantizer
-    /// out of its range.
+    /// [`NoiseError::Model`] for a layer with a bias or of no size, and for a setting of a
+    /// quantizer out of its range.
     pub fn try_init(&self, device: &Device) -> Result<BinaryLinear, NoiseError> {
         let LinearConfig { d_input, d_output, bias, .. } = &self.linear;
         if *d_input == 0 || *d_output == 0 {

@@ -95,8 +95,8 @@ impl PackedLinear {
     ///
     /// # Errors
     ///
-    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, and for latent weights that
-    /// are not finite.
+    /// [`NoiseError::Model`] for a layer whose inputs are not quantized, and for latent weights
+    /// that are not finite.
     pub fn of(layer: &BinaryLinear) -> Result<Self, NoiseError> {
         quantized(layer.input().is_some())?;
         let latent = layer.linear.weight.base();

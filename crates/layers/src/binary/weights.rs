@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 /// Makes the weights of a module binary, without touching its code or its type.
 ///
 /// Each time a layer reads such a weight it gets the signs of the latent weight, which trains,
-/// moves, saves and loads in its place. Latent weights need no decay: only their signs count, and a decay
-/// pulls them to where they change. An update rule clamps them to where they have a gradient.
+/// moves, saves and loads in its place. Latent weights need no decay: only their signs count, and a
+/// decay pulls them to where they change. An update rule clamps them to where they have a gradient.
 ///
 /// ```
 /// # use burn::{nn::LinearConfig, tensor::{Device, Tensor}};

@@ -114,7 +114,8 @@ impl NetworkConfig {
 
 /// A model of any kind that the library has. Made by [`NetworkConfig`].
 ///
-/// To whoever walks over its parameters it is the model itself: paths, ids and records are the same.
+/// To whoever walks over its parameters it is the model itself: paths, ids and records are the
+/// same.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a program has few of them")]
 pub enum Network {

@@ -1,6 +1,7 @@
 use crate::PrivacyError;
 use crate::error::{checked_steps, within};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The Poisson-subsampled Gaussian mechanism: one step of private SGD.
 ///
@@ -54,6 +55,13 @@ impl Mechanism {
     /// The sampling rate q: the probability with which an example enters a batch.
     pub fn sample_rate(&self) -> f64 {
         self.sample_rate
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { noise_multiplier, sample_rate } = self;
+        write!(f, "noise multiplier {noise_multiplier} at sampling rate {sample_rate}")
     }
 }
 

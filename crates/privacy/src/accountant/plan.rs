@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// A plan of Poisson-sampled training in the terms of a trainer: the number of examples n, the
 /// expected batch b and the epochs. It gives the sampling rate b / n and the number of steps.
 ///
-/// An epoch is n / b steps, rounded up: at least as many as draw n examples on average. It is not a pass over the data:
-/// a batch has b examples only on average, it can be empty, and an epoch
+/// An epoch is n / b steps, rounded up: at least as many as draw n examples on average. It is not a
+/// pass over the data: a batch has b examples only on average, it can be empty, and an epoch
 /// [touches](Self::touched_in_an_epoch) only about 63.2 % of the examples, some of them twice.
 ///
 /// ```
@@ -95,6 +95,19 @@ impl PoissonPlan {
     /// The number of steps: those of all epochs.
     pub fn steps(&self) -> u64 {
         self.epochs * self.steps_per_epoch()
+    }
+
+    /// Refuses a delta of one over the number of examples or more: it would allow a training that
+    /// gives one whole example away.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivacyError::Delta`].
+    pub fn check_delta(&self, delta: f64) -> Result<(), PrivacyError> {
+        match delta * (self.examples as f64) < 1.0 {
+            true => Ok(()),
+            false => Err(PrivacyError::Delta { got: delta, examples: self.examples }),
+        }
     }
 
     /// The expected share of the examples in at least one of n / b batches, those of an epoch,

@@ -60,8 +60,8 @@ pub enum Verdict {
 /// A membership attack on one model, measured.
 ///
 /// Thresholds are chosen on every other score, and rates are measured on the rest: no number is of
-/// the scores that chose its threshold. Intervals are those of independent examples; examples of one
-/// training are not quite that. The lower bound on epsilon needs no such thing, see
+/// the scores that chose its threshold. Intervals are those of independent examples; examples of
+/// one training are not quite that. The lower bound on epsilon needs no such thing, see
 /// [`epsilon_from_guesses`](super::epsilon_from_guesses), but memberships by fair coins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

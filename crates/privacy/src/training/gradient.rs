@@ -1,6 +1,7 @@
+use super::folder::steps_counted;
 use super::randomness::SystemRandom;
 use crate::error::within;
-use crate::{Ledger, MAX_SIGMA, Mechanism, Phase, PrivacyError};
+use crate::{Ledger, MAX_SIGMA, Mechanism, Phase, PoissonPlan, PrivacyError};
 use burn::tensor::{Tensor, TensorData};
 use cni_noise::normal;
 use cni_training::{
@@ -8,7 +9,7 @@ use cni_training::{
     StepGradients, StepInfo, TrainingError,
 };
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The gradient of private SGD (Abadi et al., arXiv 1607.00133, algorithm 1): the sum of the
 /// gradients of single examples, each clipped to the norm C, with normal noise of standard
@@ -48,30 +49,26 @@ impl PrivateGradient {
     ///
     /// # Errors
     ///
-    /// [`PrivacyError::Count`] if the expected batch is not in 1 to `examples`;
-    /// [`PrivacyError::Value`] if σ is not finite and above 0 and at most [`MAX_SIGMA`], or the norm
-    /// is not in 1e-6 to 1e6: the arithmetic is in single precision.
+    /// [`PrivacyError::Count`] if there are no examples, or the expected batch is not in 1 to their
+    /// number; [`PrivacyError::Value`] if σ is not finite and above 0 and at most [`MAX_SIGMA`], or
+    /// the norm is not in 1e-6 to 1e6: the arithmetic is in single precision.
     pub fn new(
         clip: PerExampleClip,
         noise_multiplier: f64,
         examples: usize,
         expected_batch: usize,
     ) -> Result<Self, PrivacyError> {
-        if !(1..=examples).contains(&expected_batch) {
-            let wanted = format!("1 to the number of examples, {examples}");
-            let got = expected_batch as u64;
-            return Err(PrivacyError::Count { field: "expected_batch", got, wanted });
-        }
+        let epoch = PoissonPlan::new(examples as u64, expected_batch as u64, 1)?;
         let wanted = "a number from 1e-6 to 1e6";
         within("max_norm", clip.max_norm, |norm| (1e-6..=1e6).contains(&norm), wanted)?;
         let wanted = "a number above 0 and at most 1e6";
         within("noise_multiplier", noise_multiplier, |s| s > 0.0 && s <= MAX_SIGMA, wanted)?;
         Ok(Self {
             clip,
-            mechanism: Mechanism::new(noise_multiplier, expected_batch as f64 / examples as f64)?,
+            mechanism: Mechanism::new(noise_multiplier, epoch.sample_rate())?,
             expected_batch,
             allowed: u64::MAX,
-            steps_per_epoch: examples.div_ceil(expected_batch) as u64,
+            steps_per_epoch: epoch.steps_per_epoch(),
             system: None,
             ledger: None,
         })
@@ -116,12 +113,12 @@ impl PrivateGradient {
         else {
             return Ok(());
         };
-        let before = self.counted(path)?;
+        let before = steps_counted(path, self.mechanism)?;
         let steps = match self.system {
             // The same coins and noise once more are the same steps.
             None => before.max(step + self.steps_per_epoch),
             // Others are further steps, whatever has become of those before.
-            Some(_) => before + self.steps_per_epoch,
+            Some(_) => before.saturating_add(self.steps_per_epoch),
         };
         self.check_allowed(steps)?;
         Ledger::from_iter([Phase::new(self.mechanism, steps)?]).save(path)
@@ -133,32 +130,6 @@ impl PrivateGradient {
         }
         let wanted = format!("at most {}, which the budget allows", self.allowed);
         Err(PrivacyError::Count { field: "steps", got: steps, wanted })
-    }
-
-    /// The steps that a ledger counts, 0 without the file.
-    ///
-    /// # Errors
-    ///
-    /// [`PrivacyError::Ledger`] for the ledger of a training by another mechanism.
-    pub(super) fn counted(&self, path: &Path) -> Result<u64, PrivacyError> {
-        if std::fs::symlink_metadata(path).is_err() {
-            return Ok(0);
-        }
-        let ledger = Ledger::load(path)?;
-        match ledger.phases() {
-            [] => Ok(0),
-            [phase] if phase.mechanism() == self.mechanism => Ok(phase.steps()),
-            phases => {
-                let said = |mechanism: Mechanism| {
-                    let (sigma, q) = (mechanism.noise_multiplier(), mechanism.sample_rate());
-                    format!("noise multiplier {sigma} at sampling rate {q}")
-                };
-                let got: Vec<_> = phases.iter().map(|phase| said(phase.mechanism())).collect();
-                let (path, got) = (path.to_path_buf(), format!("steps of {}", got.join(", then ")));
-                let wanted = format!("those of this run, {}", said(self.mechanism));
-                Err(PrivacyError::Ledger { path, got, wanted })
-            }
-        }
     }
 
     /// Standard normal noise for a parameter.

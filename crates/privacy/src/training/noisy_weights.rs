@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 /// [`claimed_epsilon`](Self::claimed_epsilon). What is stored and published are weights without
 /// noise. If the gradient does not depend on the weights, as with a linear loss, these are a
 /// function of the examples alone, and one example more is seen for certain:
-/// [`released_epsilon`](Self::released_epsilon). [`PrivateSgd`](crate::PrivateSgd) adds the noise to
-/// the gradient, so that the weights have it.
+/// [`released_epsilon`](Self::released_epsilon). [`PrivateSgd`](crate::PrivateSgd) adds the noise
+/// to the gradient, so that the weights have it.
 ///
 /// The published networks normalize by the statistics of the batch, without a scale, a shift or
 /// running statistics, which lets one example change the gradients of all others; a later version

@@ -1,22 +1,15 @@
+use super::folder::{About, LEDGER_FILE, PRIVACY_FILE, SPENT_FILE, spent_of_run, steps_counted};
 use super::randomness::SystemRandom;
 use super::sampler::PrivateSampler;
 use super::{PrivateGradient, PrivateSgd, Randomness};
 use crate::files::{load, save};
-use crate::{Ledger, Mechanism, Phase, PrivacyError, Spent, noise_multiplier_for, steps_for};
+use crate::{
+    Ledger, Mechanism, Phase, PoissonPlan, PrivacyError, Spent, noise_multiplier_for, steps_for,
+};
 use burn::module::{Module, ModuleDisplay};
-use cni_training::{CheckpointSelector, PerExampleClip, Trainer, TrainingConfig, checkpoint_info};
-use serde::{Deserialize, Serialize};
+use cni_training::{PerExampleClip, Trainer, TrainingConfig};
 use std::ops::ControlFlow;
 use std::path::Path;
-
-/// The file of a run's folder with its settings, its noise and what it plans to spend.
-pub const PRIVACY_FILE: &str = "privacy.json";
-
-/// The file of a run's folder with the steps that were taken, and those of the epoch at hand.
-pub const LEDGER_FILE: &str = "ledger.json";
-
-/// The file of a run's folder with the privacy that it has spent.
-pub const SPENT_FILE: &str = "spent.json";
 
 /// A training with private SGD. Made by [`PrivateSgd::plan`].
 ///
@@ -25,13 +18,13 @@ pub const SPENT_FILE: &str = "spent.json";
 /// and on the screen, and a run that stops at a number that is not finite. Nor does it cover the
 /// validation examples, which choose the best epoch. The number of examples counts as public.
 ///
-/// A step that is counted in [`LEDGER_FILE`] may not have been taken, if the run was killed; no step
-/// that was taken is left out. A run that resumes takes the steps of an epoch anew: with keyed
+/// A step that is counted in [`LEDGER_FILE`] may not have been taken, if the run was killed; no
+/// step that was taken is left out. A run that resumes takes the steps of an epoch anew: with keyed
 /// randomness they are the same steps, which count once; with the system's they are others, which
 /// count again and can end the run an epoch earlier.
 ///
-/// Epsilon compares training sets as the run gets them. Where validation images are split off before
-/// by a rule that depends on the number of images, it holds for what the split leaves.
+/// Epsilon compares training sets as the run gets them. Where validation images are split off
+/// before by a rule that depends on the number of images, it holds for what the split leaves.
 #[derive(Clone, Debug)]
 pub struct PrivateRun {
     settings: PrivateSgd,
@@ -47,18 +40,15 @@ impl PrivateRun {
         mut config: TrainingConfig,
         examples: usize,
     ) -> Result<Self, PrivacyError> {
-        check(settings, &config, examples)?;
+        check(settings, &config)?;
         let PrivateSgd { budget, accountant, .. } = settings;
         let (batch, epochs) = (config.batch_size, config.epochs as u64);
         let clip = PerExampleClip { max_norm: settings.max_norm, per_layer: settings.per_layer };
         // Checks the sizes before anything is searched for.
-        let gradient = PrivateGradient::new(clip, 1.0, examples, batch)?;
-        let per_epoch = gradient.steps_per_epoch();
-        let rate = gradient.mechanism().sample_rate();
-        let all = per_epoch.checked_mul(epochs).filter(|steps| *steps > 0).ok_or_else(|| {
-            let wanted = format!("1 to {}", u64::MAX / per_epoch);
-            PrivacyError::Count { field: "epochs", got: epochs, wanted }
-        })?;
+        PrivateGradient::new(clip, 1.0, examples, batch)?;
+        let plan = PoissonPlan::new(examples as u64, batch as u64, epochs)?;
+        plan.check_delta(budget.delta())?;
+        let (per_epoch, rate, all) = (plan.steps_per_epoch(), plan.sample_rate(), plan.steps());
         let (sigma, steps) = match settings.noise_multiplier {
             None => (noise_multiplier_for(*budget, rate, all, accountant)?, all),
             Some(sigma) => {
@@ -154,10 +144,11 @@ impl PrivateRun {
             Randomness::Keyed => epoch as u64 * self.steps_per_epoch(),
             // A ledger that cannot be read stops the next step, with the reason.
             Randomness::System => {
-                self.gradient.counted(&folder.as_ref().join(LEDGER_FILE)).unwrap_or_default()
+                let path = folder.as_ref().join(LEDGER_FILE);
+                steps_counted(&path, self.gradient.mechanism()).unwrap_or_default()
             }
         };
-        counted + self.steps_per_epoch() <= self.steps
+        counted.saturating_add(self.steps_per_epoch()) <= self.steps
     }
 
     /// The reason why a run ends before its last epoch.
@@ -172,12 +163,11 @@ impl PrivateRun {
     ///
     /// # Errors
     ///
-    /// Those of [`ledger_of_run`] and of the accountant; [`PrivacyError::Json`] if the file exists
-    /// and holds something else.
+    /// Those of [`spent_of_run`]; [`PrivacyError::Json`] if the file exists and holds something
+    /// else.
     pub fn spent(&self, folder: impl AsRef<Path>) -> Result<Spent, PrivacyError> {
         let folder = folder.as_ref();
-        let ledger = ledger_of_run(folder)?;
-        let spent = self.settings.accountant.spent(&ledger, self.settings.budget.delta())?;
+        let spent = spent_of_run(folder)?;
         let path = folder.join(SPENT_FILE);
         if path.exists() {
             load::<Spent>(&path, "what a private run has spent")?;
@@ -187,75 +177,8 @@ impl PrivateRun {
     }
 }
 
-/// What [`PRIVACY_FILE`] holds.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct About {
-    settings: PrivateSgd,
-    noise_multiplier: f64,
-    sample_rate: f64,
-    noise_std: f64,
-    steps_per_epoch: u64,
-    steps: u64,
-    planned: Spent,
-}
-
-impl About {
-    fn of(folder: &Path) -> Result<Self, PrivacyError> {
-        load(&folder.join(PRIVACY_FILE), "the settings of a private run")
-    }
-}
-
-impl PrivateSgd {
-    /// The settings of the run in a folder.
-    ///
-    /// # Errors
-    ///
-    /// [`PrivacyError::File`] and [`PrivacyError::Json`] for a folder without a [`PRIVACY_FILE`].
-    pub fn of_run(folder: impl AsRef<Path>) -> Result<Self, PrivacyError> {
-        About::of(folder.as_ref()).map(|about| about.settings)
-    }
-}
-
-/// The steps that the private run in a folder has taken, or may have.
-///
-/// # Errors
-///
-/// [`PrivacyError::File`] and [`PrivacyError::Json`] for a folder without the files of a private
-/// run; [`PrivacyError::Ledger`] for a ledger of other steps than the run's, or of fewer than its
-/// last checkpoint took.
-pub fn ledger_of_run(folder: impl AsRef<Path>) -> Result<Ledger, PrivacyError> {
-    let folder = folder.as_ref();
-    let (about, path) = (About::of(folder)?, folder.join(LEDGER_FILE));
-    let ledger = Ledger::load(&path)?;
-    let mechanism = Mechanism::new(about.noise_multiplier, about.sample_rate)?;
-    let trained = checkpoint_info(folder, CheckpointSelector::Last).map_or(0, |info| info.epoch);
-    let taken = trained as u64 * about.steps_per_epoch;
-    let own = |phase: &Phase| phase.mechanism() == mechanism;
-    if ledger.phases().iter().all(own) && ledger.steps() >= taken {
-        return Ok(ledger);
-    }
-    let said = |phase: &Phase| {
-        let mechanism = phase.mechanism();
-        let (sigma, q) = (mechanism.noise_multiplier(), mechanism.sample_rate());
-        format!("{} steps of noise multiplier {sigma} at sampling rate {q}", phase.steps())
-    };
-    let got = match ledger.phases() {
-        [] => "no step".to_string(),
-        phases => phases.iter().map(said).collect::<Vec<_>>().join(", then "),
-    };
-    let (sigma, q) = (about.noise_multiplier, about.sample_rate);
-    let wanted =
-        format!("at least the {taken} of its last checkpoint, of {sigma} at sampling rate {q}");
-    Err(PrivacyError::Ledger { path, got, wanted })
-}
-
 /// Refuses a configuration that cannot be private.
-fn check(
-    settings: &PrivateSgd,
-    config: &TrainingConfig,
-    examples: usize,
-) -> Result<(), PrivacyError> {
+fn check(settings: &PrivateSgd, config: &TrainingConfig) -> Result<(), PrivacyError> {
     if !settings.accountant.is_upper_bound() {
         let wanted = "rdp or prv, which give upper bounds";
         return Err(PrivacyError::setting("accountant", settings.accountant.name(), wanted));
@@ -269,10 +192,6 @@ fn check(
     if gradient != "backward" {
         let wanted = "backward: a private run clips the gradient of each example and adds noise";
         return Err(PrivacyError::setting("gradient", gradient, wanted));
-    }
-    if settings.budget.delta() * examples as f64 >= 1.0 {
-        let wanted = format!("a number below one over the {examples} examples");
-        return Err(PrivacyError::setting("delta", settings.budget.delta(), wanted));
     }
     if config.overfitting.is_some() {
         let wanted = "none: it decides by training images, which epsilon does not cover";

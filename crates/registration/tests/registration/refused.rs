@@ -1,4 +1,4 @@
-//! What is refused, each by the name of its field.
+//! Refusals, each by the name of its field. One file, because they are one list.
 
 use crate::support::{device, made, random};
 use crate::training::{config, network, pairs};

@@ -1,4 +1,5 @@
-//! Training with and without an adversary.
+//! Training with and without an adversary. One file, because all of it trains the same small
+//! networks.
 
 use crate::support::{device, numbers};
 use burn::module::{Module, ModuleVisitor, Param};

@@ -17,11 +17,11 @@ pub enum PackedError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong of it.
+        /// The part of the file that is wrong.
         field: &'static str,
-        /// What was found.
+        /// The value found.
         got: String,
-        /// What was wanted.
+        /// The values wanted.
         wanted: String,
     },
     /// A parameter that cannot be packed, or is not that of the model.
@@ -29,9 +29,9 @@ pub enum PackedError {
     Value {
         /// The path of the parameter.
         name: String,
-        /// What was found.
+        /// The value found.
         got: String,
-        /// What was wanted.
+        /// The values wanted.
         wanted: String,
     },
     /// A configuration of another type.

@@ -121,8 +121,8 @@ impl PackedModel {
     ///
     /// # Errors
     ///
-    /// [`PackedError::Io`] if it cannot be read; [`PackedError::File`] for a file of another kind or
-    /// version, one that is cut, and one that has changed since it was written.
+    /// [`PackedError::Io`] if it cannot be read; [`PackedError::File`] for a file of another kind
+    /// or version, one that is cut, and one that has changed since it was written.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, PackedError> {
         bytes::load(path.as_ref())
     }

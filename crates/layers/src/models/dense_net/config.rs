@@ -168,10 +168,10 @@ impl DenseNetConfig {
     /// # Errors
     ///
     /// [`NoiseError::Model`] for stages without units, for reductions that are not one fewer than
-    /// the stages or leave no channels, for dilations that are not as many, for channels or a growth
-    /// of zero or so many that a stage has more than 16,384 channels, for images that the poolings
-    /// leave no pixel of, for fewer than two classes, and for a setting of a quantizer out of its
-    /// range.
+    /// the stages or leave no channels, for dilations that are not as many, for channels or a
+    /// growth of zero or so many that a stage has more than 16,384 channels, for images that the
+    /// poolings leave no pixel of, for fewer than two classes, and for a setting of a quantizer out
+    /// of its range.
     pub fn try_init(&self, device: &Device) -> Result<DenseNet, NoiseError> {
         self.check()?;
         self.build(device)
