@@ -19,12 +19,20 @@ missing() {
     return 1
 }
 
+# Returns once the daemons are gone: slurmctld saves its state when it is told to end, and whoever
+# removes the folder meanwhile finds new files in it.
 stop() {
+    local daemon pid
     for daemon in slurmd slurmctld munged; do
-        if [ -s "$folder/$daemon.pid" ]; then
-            kill "$(cat "$folder/$daemon.pid")" 2>/dev/null || true
-            rm -f "$folder/$daemon.pid"
-        fi
+        [ -s "$folder/$daemon.pid" ] || continue
+        pid="$(cat "$folder/$daemon.pid")"
+        kill "$pid" 2>/dev/null || true
+        for _ in $(seq 100); do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "$pid" 2>/dev/null || true
+        rm -f "$folder/$daemon.pid"
     done
 }
 
