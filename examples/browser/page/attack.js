@@ -13,8 +13,7 @@ const unit = () => (lab.model.channels === 3 ? 255 : 100);
 
 const radius = () => Number($("epsilon").value) / unit();
 
-const showRadius = () =>
-  unit() === 255 ? `${$("epsilon").value}/255` : radius().toFixed(2);
+const showRadius = () => (unit() === 255 ? `${$("epsilon").value}/255` : radius().toFixed(2));
 
 /** The settings as they stand. */
 export const settings = () => ({
@@ -62,7 +61,7 @@ function draw(attack) {
   paintImage($("attack-before"), before, lab.model, "Before the attack");
   paintImage($("attack-now"), pixels, lab.model, "Under attack");
   paintDifference($("attack-change"), before, pixels, radius, lab.model);
-  $("attack-factor").textContent = `full colour is a change of ${attack.radius}`;
+  $("attack-factor").textContent = `full colour at ${attack.radius}`;
   const { largest, share } = changes(before, pixels);
   $("number-step").textContent = `${last.step} of ${last.steps}`;
   $("number-loss").textContent = last.loss.toFixed(3);
@@ -97,7 +96,8 @@ function outcome({ steps, done }) {
   const end = done
     ? `The attack is done after ${last.step} of ${last.steps} steps.`
     : `The attack was ended at step ${last.step} of ${last.steps}. Its last image is kept.`;
-  return `${end} At that step the model was wrong in ${Math.round(100 * last.wrong)} % of draws.`;
+  const wrong = Math.round(100 * last.wrong);
+  return `${end} At that step the model was wrong in ${wrong}\u00a0% of draws.`;
 }
 
 function start() {

@@ -1,49 +1,6 @@
-// Charts, drawn in SVG at the width of their place and again when that changes. Colours come from
-// the style sheet by class; each chart carries its numbers as text.
+// Charts: the distribution of probabilities, lines over steps, intervals, and a spectrum.
 
-const NS = "http://www.w3.org/2000/svg";
-
-function add(parent, name, attributes = {}, text = "") {
-  const made = document.createElementNS(NS, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-const drawings = new WeakMap();
-
-function redraw(place) {
-  const { text, height, draw } = drawings.get(place);
-  const width = place.clientWidth;
-  if (width === 0) return;
-  const svg = document.createElementNS(NS, "svg");
-  const size = { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": text };
-  for (const [key, value] of Object.entries(size)) svg.setAttribute(key, value);
-  draw(svg, width);
-  drawings.get(place).width = width;
-  place.replaceChildren(svg);
-}
-
-const observer = new ResizeObserver((entries) => {
-  for (const { target } of entries) {
-    if (target.clientWidth !== drawings.get(target).width) redraw(target);
-  }
-});
-
-function chart(place, text, height, draw) {
-  drawings.set(place, { text, height, draw });
-  redraw(place);
-  observer.observe(place);
-}
-
-/** Grid lines with numbers below them. */
-function axisBelow(svg, ticks, at, top, bottom) {
-  for (const [value, label] of ticks) {
-    add(svg, "line", { class: "grid", x1: at(value), x2: at(value), y1: top, y2: bottom });
-    add(svg, "text", { x: at(value), y: bottom + 16, "text-anchor": "middle" }, label);
-  }
-}
+import { add, axisBelow, chart } from "./svg.js";
 
 /** The value at a share of the sorted values, between neighbours where need be. */
 function quantile(sorted, share) {
@@ -73,44 +30,71 @@ export function distribution(place, values, classes, label) {
   const rows = classes.map((name, index) => {
     const each = Float32Array.from({ length: draws }, (_, d) => values[d * classes.length + index]);
     const sorted = each.slice().sort();
-    const [least, low, median, high, most] = [0, 0.25, 0.5, 0.75, 1].map((s) => quantile(sorted, s));
+    const [least, low, median, high, most] = [0, 0.25, 0.5, 0.75, 1].map((s) =>
+      quantile(sorted, s),
+    );
     return { name, index, each, least, low, median, high, most };
   });
   const two = (value) => value.toFixed(2);
   const text = rows.map(
     (row) =>
-      `${row.name}: median ${two(row.median)}, half between ${two(row.low)} and ${two(row.high)}, ` +
+      `${row.name}: median ${two(row.median)}, ` +
+      `half between ${two(row.low)} and ${two(row.high)}, ` +
       `all between ${two(row.least)} and ${two(row.most)}, first in ${wins[row.index]}`,
   );
   const left = 20 + 7.5 * Math.max(4, ...classes.map((name) => name.length));
   const [step, top] = [26, 26];
   const bottom = top + step * rows.length;
-  chart(place, `Probabilities over ${draws} draws. ${text.join("; ")}.`, bottom + 40, (svg, width) => {
-    const right = width - 66;
-    const at = (value) => left + value * (right - left);
-    axisBelow(svg, [[0, "0"], [0.25, "0.25"], [0.5, "0.5"], [0.75, "0.75"], [1, "1"]], at, top, bottom);
-    add(svg, "text", { x: 0, y: 14 }, "class");
-    add(svg, "text", { x: width, y: 14, "text-anchor": "end" }, "first in");
-    const middle = (left + right) / 2;
-    add(svg, "text", { x: middle, y: bottom + 34, "text-anchor": "middle" }, "probability");
-    for (const row of rows) {
-      const y = top + (row.index + 0.5) * step;
-      const group = add(svg, "g", { class: row.index === label ? "true" : "other" });
-      const name = row.index === label ? `${row.name} ✓` : row.name;
-      add(group, "text", { x: 0, y: y + 4 }, name);
-      const count = `${wins[row.index]} of ${draws}`;
-      add(group, "text", { x: width, y: y + 4, "text-anchor": "end" }, count);
-      const dots = [...row.each].map((value, draw) => {
-        // The golden ratio spreads the dots evenly over the height of the row.
-        const shift = (((draw + 1) * 0.618034) % 1) * 14 - 7;
-        return `M${at(value).toFixed(1)} ${(y + shift).toFixed(1)}h0`;
-      });
-      add(group, "path", { class: "dots", d: dots.join("") });
-      const [x, end] = [at(row.low), at(row.high)];
-      add(group, "rect", { class: "box", x, y: y - 8, width: Math.max(1, end - x), height: 16, rx: 3 });
-      add(group, "path", { class: "median", d: `M${at(row.median)} ${y - 9}v18` });
-    }
-  });
+  chart(
+    place,
+    `Probabilities over ${draws} draws. ${text.join("; ")}.`,
+    bottom + 40,
+    (svg, width) => {
+      const right = width - 80;
+      const at = (value) => left + value * (right - left);
+      axisBelow(
+        svg,
+        [
+          [0, "0"],
+          [0.25, "0.25"],
+          [0.5, "0.5"],
+          [0.75, "0.75"],
+          [1, "1"],
+        ],
+        at,
+        top,
+        bottom,
+      );
+      add(svg, "text", { x: 0, y: 14 }, "class");
+      add(svg, "text", { x: width, y: 14, "text-anchor": "end" }, "first in");
+      const middle = (left + right) / 2;
+      add(svg, "text", { x: middle, y: bottom + 34, "text-anchor": "middle" }, "probability");
+      for (const row of rows) {
+        const y = top + (row.index + 0.5) * step;
+        const group = add(svg, "g", { class: row.index === label ? "true" : "other" });
+        const name = row.index === label ? `${row.name} ✓` : row.name;
+        add(group, "text", { x: 0, y: y + 4 }, name);
+        const count = `${wins[row.index]} of ${draws}`;
+        add(group, "text", { x: width, y: y + 4, "text-anchor": "end" }, count);
+        const dots = [...row.each].map((value, draw) => {
+          // The golden ratio spreads the dots evenly over the height of the row.
+          const shift = (((draw + 1) * 0.618034) % 1) * 14 - 7;
+          return `M${at(value).toFixed(1)} ${(y + shift).toFixed(1)}h0`;
+        });
+        add(group, "path", { class: "dots", d: dots.join("") });
+        const [x, end] = [at(row.low), at(row.high)];
+        add(group, "rect", {
+          class: "box",
+          x,
+          y: y - 8,
+          width: Math.max(1, end - x),
+          height: 16,
+          rx: 3,
+        });
+        add(group, "path", { class: "median", d: `M${at(row.median)} ${y - 9}v18` });
+      }
+    },
+  );
 }
 
 /**
@@ -121,12 +105,12 @@ export function distribution(place, values, classes, label) {
  *   show: (value: number) => string}[]} panels
  */
 export function lines(place, steps, taken, panels) {
-  const [left, tall, gap, top] = [52, 74, 34, 22];
+  const [left, tall, gap, top] = [52, 72, 50, 28];
   const text = panels.map(({ name, values, show }) => {
     const [first, end] = [show(values[0]), show(values.at(-1))];
     return `${name}: ${first} at first, ${end} at the last step shown`;
   });
-  const height = top + panels.length * (tall + gap) + 12;
+  const height = top + panels.length * (tall + gap) - gap + 22;
   chart(place, `${taken.at(-1)} of ${steps} steps. ${text.join("; ")}.`, height, (svg, width) => {
     const right = width - 10;
     const at = (step) => left + ((step - 1) / Math.max(1, steps - 1)) * (right - left);
@@ -136,7 +120,7 @@ export function lines(place, steps, taken, panels) {
       const most = panel.high ?? Math.max(...panel.values, panel.mark ?? -Infinity);
       const high = most > low ? most : low + 1;
       const up = (value) => y + tall - ((value - low) / (high - low)) * tall;
-      add(svg, "text", { class: "name", x: 0, y: y - 8 }, panel.name);
+      add(svg, "text", { class: "name", x: 0, y: y - 14 }, panel.name);
       for (const value of [low, high]) {
         const line = { class: "grid", x1: left, x2: right, y1: up(value), y2: up(value) };
         add(svg, "line", line);
@@ -167,7 +151,7 @@ export function lines(place, steps, taken, panels) {
  * @param {{name: string, probability: number, low: number, high: number}[]} rows
  */
 export function intervals(place, rows) {
-  const percent = (value) => `${(100 * value).toFixed(1)} %`;
+  const percent = (value) => `${(100 * value).toFixed(1)}\u00a0%`;
   const text = rows.map(
     ({ name, probability, low, high }) =>
       `${name}: ${percent(probability)}, interval ${percent(low)} to ${percent(high)}`,
@@ -184,7 +168,13 @@ export function intervals(place, rows) {
     rows.forEach((row, index) => {
       const y = top + index * step;
       add(svg, "text", { class: "name", x: left + 6, y: y + 18 }, row.name);
-      const bar = { class: "bar", x: left, y: y + 26, width: at(row.probability) - left, height: 16 };
+      const bar = {
+        class: "bar",
+        x: left,
+        y: y + 26,
+        width: at(row.probability) - left,
+        height: 16,
+      };
       add(svg, "rect", bar);
       const ends = `M${at(row.low)} ${y + 27}v14m0 -7H${at(row.high)}m0 -7v14`;
       add(svg, "path", { class: "interval", d: ends });
@@ -194,7 +184,7 @@ export function intervals(place, rows) {
 
 /** Eigenvalues as bars, the largest first. */
 export function spectrum(place, values) {
-  const [left, top, bottom] = [60, 24, 164];
+  const [left, top, bottom] = [60, 32, 172];
   const high = values[0] > 0 ? values[0] : 1;
   const show = (value) => (value === 0 ? "0" : value.toExponential(1));
   const text = values.slice(0, 8).map(show).join(", ");

@@ -11,7 +11,7 @@ const MOST = 500;
 /** The judgement shown: `rows` of {id, name, pixels, classes, summary}, scale, key. */
 let judgement;
 
-const percent = (value) => `${(100 * value).toFixed(1)} %`;
+const percent = (value) => `${(100 * value).toFixed(1)}\u00a0%`;
 
 const tries = () => Number($("tries").value);
 
@@ -38,7 +38,7 @@ function show({ rows, noisy }) {
       const row = document.createElement("tr");
       const { draws, right, probability, low, high, vote, best } = summary;
       Object.assign(row.dataset, { image: id, draws, right, low, high });
-      const interval = noisy ? `${percent(low)} to ${percent(high)}` : "exact";
+      const interval = noisy ? `${percent(low)} – ${percent(high)}` : "exact";
       const once = cell("td", percent(probability));
       once.append(Object.assign(cell("span", interval), { className: "interval-text" }));
       row.append(
@@ -53,6 +53,7 @@ function show({ rows, noisy }) {
   );
   $("best-name").textContent = `Best of ${tries()}`;
   if (told.length > 0) {
+    $("confidence").textContent = `${100 * told[0].summary.confidence} %`;
     intervals(
       $("judge-chart"),
       told.map(({ name, summary }) => ({ name, ...summary })),
@@ -101,8 +102,8 @@ function start() {
   const { attack, image, key, scale } = lab;
   const { label } = image;
   const rows = [
-    { id: "clean", name: "clean image", pixels: image.pixels, classes: [] },
-    { id: "attacked", name: "attacked image", pixels: attack.pixels, classes: [] },
+    { id: "clean", name: "clean", pixels: image.pixels, classes: [] },
+    { id: "attacked", name: "attacked", pixels: attack.pixels, classes: [] },
   ];
   const noisy = isNoisy();
   const now = { rows, attack, label, scale, key, noisy };
@@ -112,7 +113,7 @@ function start() {
     show(now);
     if (averages(attack)) {
       attack.weak ??= await weaken(attack, image, signal);
-      rows.push({ id: "weak", name: "weakly attacked image", pixels: attack.weak, classes: [] });
+      rows.push({ id: "weak", name: "weakly attacked", pixels: attack.weak, classes: [] });
     }
     const most = noisy ? MOST : 1;
     for (let first = 0; first < most; first += BATCH) {

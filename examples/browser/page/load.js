@@ -1,11 +1,10 @@
-// What the page loads: the program, streamed and compiled, and the two files of a model, kept once
-// they are here. Every failure is a sentence that names the file.
+// What the page loads: the program, streamed and compiled, and the two files of a model. Every
+// failure is a sentence that names the file.
 
-/** The smallest module with a vector instruction. */
-const SIMD = Uint8Array.of(
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
-  253, 98, 11,
-);
+/** A tiny module with a vector instruction. */
+const SIMD = Uint8Array.from(atob("AGFzbQEAAAABBQFgAAF7AwIBAAoKAQgAQQD9D/1iCw=="), (byte) => {
+  return byte.charCodeAt(0);
+});
 
 /** Throws a sentence where the browser lacks what the program needs. */
 export function checkBrowser() {
@@ -17,8 +16,8 @@ export function checkBrowser() {
   }
   if (!WebAssembly.validate(SIMD)) {
     throw new Error(
-      "The WebAssembly of this browser has no vector instructions (SIMD), which the program uses. " +
-        "Firefox has them from version 89, Chrome and Edge from 91, Safari from 16.4.",
+      "The WebAssembly of this browser has no vector instructions (SIMD), which the program " +
+        "uses. Firefox has them from version 89, Chrome and Edge from 91, Safari from 16.4.",
     );
   }
 }
@@ -26,7 +25,8 @@ export function checkBrowser() {
 async function get(path) {
   let response;
   try {
-    response = await fetch(new URL(path, import.meta.url));
+    // The server is asked each time whether a file has changed: program and weights belong together.
+    response = await fetch(new URL(path, import.meta.url), { cache: "no-cache" });
   } catch {
     throw new Error(`The file ${path} could not be fetched: the server does not answer.`);
   }
@@ -64,19 +64,11 @@ export async function program(onBytes) {
   }
 }
 
-const kept = new Map();
-
 /** The bytes of `state.json` and `model.bpk` of a model. */
 export function weights(name) {
-  if (!kept.has(name)) {
-    const files = ["state.json", "model.bpk"].map(async (file) => {
-      const response = await get(`weights/${name}/${file}`);
-      return new Uint8Array(await response.arrayBuffer());
-    });
-    const both = Promise.all(files);
-    // What failed is fetched anew the next time.
-    both.catch(() => kept.delete(name));
-    kept.set(name, both);
-  }
-  return kept.get(name);
+  const files = ["state.json", "model.bpk"].map(async (file) => {
+    const response = await get(`weights/${name}/${file}`);
+    return new Uint8Array(await response.arrayBuffer());
+  });
+  return Promise.all(files);
 }

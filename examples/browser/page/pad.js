@@ -24,7 +24,8 @@ export function makePad(place, { height, width }, onDrawn) {
   function focus(at) {
     for (const cell of cells) cell.tabIndex = -1;
     cells[at].tabIndex = 0;
-    cells[at].focus();
+    // The page must not scroll away under the pointer.
+    cells[at].focus({ preventScroll: true });
   }
 
   function clear() {

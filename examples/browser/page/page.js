@@ -21,8 +21,6 @@ function progress(text) {
 /** Starts the program in a worker; its models become the choice. */
 async function startEngine() {
   checkBrowser();
-  // The weights come while the program compiles; a failure is told when they are opened.
-  weights(FIRST);
   const module = await program((bytes) => {
     progress(`Loading the program: ${(bytes / 1e6).toFixed(1)} MB …`);
   });
@@ -37,11 +35,14 @@ async function startEngine() {
 function loadModel(name) {
   const load = async (signal) => {
     try {
+      // The files come while the program compiles; what is wrong with them is told after it.
+      const files = weights(name);
+      files.catch(() => {});
       if (!lab.engine) await startEngine();
       progress("Loading the model …");
-      const files = await weights(name);
+      const [state, bytes] = await files;
       signal.throwIfAborted();
-      const { model, images } = await lab.engine.open(name, ...files);
+      const { model, images } = await lab.engine.open(name, state, bytes);
       lab.model = model;
       lab.images = images.map((pixels, index) => ({ ...model.images[index], pixels, own: false }));
     } finally {
@@ -66,7 +67,9 @@ function setKey() {
   const field = $("key");
   const good = field.validity.valid && field.value !== "";
   field.setAttribute("aria-invalid", String(!good));
-  $("key-why").textContent = good ? "" : `A whole number from 0 to ${MOST_KEY.toLocaleString("en")}.`;
+  $("key-why").textContent = good
+    ? ""
+    : `A whole number from 0 to ${MOST_KEY.toLocaleString("en")}.`;
   if (!good || Number(field.value) === lab.key) return;
   lab.key = Number(field.value);
   emit("key");

@@ -51,8 +51,8 @@ export function paintDifference(canvas, before, after, full, { channels, height,
     return signed(sum / channels / full);
   });
   const { largest, share } = changes(before, after);
-  const text = `The change: at most ${largest.toFixed(3)}, in ${Math.round(100 * share)} % of values`;
-  describe(canvas, text);
+  const percent = Math.round(100 * share);
+  describe(canvas, `The change: at most ${largest.toFixed(3)}, in ${percent} % of the values`);
 }
 
 /** Paints a square matrix in full colour at its largest magnitude, which is returned. */

@@ -11,7 +11,8 @@ async function sizeOf(file) {
     const image = new Image();
     await new Promise((resolve, reject) => {
       image.onload = resolve;
-      image.onerror = () => reject(new Error(`${file.name} is no picture that this browser can read.`));
+      image.onerror = () =>
+        reject(new Error(`${file.name} is no picture that this browser can read.`));
       image.src = url;
     });
     return { width: image.naturalWidth, height: image.naturalHeight };
@@ -54,7 +55,8 @@ export async function readPicture(file, { channels, height, width }) {
   const { data } = context.getImageData(0, 0, width, height);
 
   const notes = [];
-  if (cut.width < full.width || cut.height < full.height) notes.push("Its middle part was cut out.");
+  if (cut.width < full.width || cut.height < full.height)
+    notes.push("Its middle part was cut out.");
   if (!same) {
     notes.push(`It was scaled from ${cut.width} × ${cut.height} to ${width} × ${height} pixels.`);
   }

@@ -6,7 +6,9 @@ let session;
 
 const calls = {
   async start(module) {
-    cni = await import("./pkg/cni_browser.js");
+    cni = await import("./pkg/cni_browser.js").catch(() => {
+      throw new Error("The file pkg/cni_browser.js could not be loaded.");
+    });
     await cni.default({ module_or_path: module });
     return JSON.parse(cni.models());
   },
