@@ -112,9 +112,9 @@ function start() {
     pixels: undefined,
     done: false,
   };
-  lab.attack = attack;
-  emit("attack");
   run("attack", async (signal) => {
+    lab.attack = attack;
+    emit("attack");
     let frame;
     const heard = (step) => {
       attack.steps.push(step);
@@ -181,7 +181,8 @@ function refresh() {
 
 function clear() {
   if (lab.attack?.steps.length > 0) return;
-  $("attack-result").hidden = true;
+  // A second attack on an image replaces the first one at its first step.
+  if (!lab.attack) $("attack-result").hidden = true;
   $("after").hidden = true;
   for (const name of Object.keys($("attack-result").dataset)) {
     delete $("attack-result").dataset[name];

@@ -27,8 +27,11 @@ function show(image) {
   emit("image");
 }
 
-function showOwn(pixels, name) {
-  show({ pixels, label: null, name, own: true });
+const PICTURE = "your picture";
+const DRAWING = "your drawing";
+
+function showOwn(name, pixels, label) {
+  show({ pixels, label, name, own: true });
 }
 
 function fillStrip() {
@@ -79,7 +82,7 @@ async function open(file) {
   $("invert-field").hidden = model.channels !== 1;
   if (bright) read.notes.push("It is bright, so it was inverted: the digits are bright on dark.");
   $("file-notes").textContent = read.notes.join(" ");
-  showOwn(bright ? inverted(original) : original, "your picture");
+  showOwn(PICTURE, bright ? inverted(original) : original, null);
   say(`Your picture is shown. ${read.notes.join(" ")}`);
 }
 
@@ -95,7 +98,8 @@ function fillPad() {
         original = undefined;
         $("invert-field").hidden = true;
         $("file-notes").textContent = "";
-        showOwn(pixels, "your drawing");
+        // One more stroke leaves the label as it was chosen.
+        showOwn(DRAWING, pixels, lab.image.name === DRAWING ? lab.image.label : null);
       })
     : undefined;
 }
@@ -114,7 +118,7 @@ export function wireImages() {
     event.target.value = "";
   };
   $("invert").onchange = () => {
-    showOwn($("invert").checked ? inverted(original) : original, "your picture");
+    showOwn(PICTURE, $("invert").checked ? inverted(original) : original, lab.image.label);
   };
   $("clear").onclick = () => {
     clearPad();

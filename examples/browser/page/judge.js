@@ -107,8 +107,8 @@ function start() {
   ];
   const noisy = isNoisy();
   const now = { rows, attack, label, scale, key, noisy };
-  judgement = now;
   run("judge", async (signal) => {
+    judgement = now;
     say("The judgement has started.");
     show(now);
     if (averages(attack)) {

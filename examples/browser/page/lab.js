@@ -38,20 +38,17 @@ export function say(text) {
   $("status").textContent = text;
 }
 
+const clearWarning = () => $("alert").replaceChildren();
+
 /** Shows a problem until the next task, with a button where trying again may help. */
 export function warn(text, again) {
-  const lines = [Object.assign(document.createElement("p"), { textContent: text })];
-  if (again) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Try again";
-    button.onclick = again;
-    lines.push(button);
-  }
-  $("alert").replaceChildren(...lines);
+  const line = Object.assign(document.createElement("p"), { textContent: text });
+  const choices = again ? { "Try again": again, Close: clearWarning } : { Close: clearWarning };
+  const buttons = Object.entries(choices).map(([textContent, onclick]) =>
+    Object.assign(document.createElement("button"), { type: "button", textContent, onclick }),
+  );
+  $("alert").replaceChildren(line, ...buttons);
 }
-
-export const clearWarning = () => $("alert").replaceChildren();
 
 function setState(running) {
   lab.running = running;

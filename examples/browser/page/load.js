@@ -25,7 +25,7 @@ export function checkBrowser() {
 async function get(path) {
   let response;
   try {
-    // The server is asked each time whether a file has changed: program and weights belong together.
+    // The server tells each time whether a file has changed: they belong together.
     response = await fetch(new URL(path, import.meta.url), { cache: "no-cache" });
   } catch {
     throw new Error(`The file ${path} could not be fetched: the server does not answer.`);

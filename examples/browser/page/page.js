@@ -15,6 +15,7 @@ const MOST_KEY = 2 ** 32 - 1;
 
 function progress(text) {
   $("progress").hidden = text === "";
+  $("model-about").hidden = text !== "";
   $("progress-words").textContent = text;
 }
 
@@ -59,7 +60,7 @@ function describe({ title, about, parameters, noise_parameters: noise }) {
   const count = (number) => number.toLocaleString("en");
   const carried = noise > 0 ? `, ${count(noise)} of them of the noise` : "";
   $("model-about").textContent = `${about} ${count(parameters)} parameters${carried}.`;
-  $("main").hidden = false;
+  $("main").classList.remove("empty");
   say(`${title} is loaded.`);
 }
 
