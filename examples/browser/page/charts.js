@@ -1,6 +1,6 @@
 // Charts: the distribution of probabilities, lines over steps, intervals, and a spectrum.
 
-import { add, axisBelow, chart } from "./svg.js";
+import { add, axisBelow, chart, short } from "./svg.js";
 
 /** The value at a share of the sorted values, between neighbours where need be. */
 function quantile(sorted, share) {
@@ -186,8 +186,7 @@ export function intervals(place, rows) {
 export function spectrum(place, values) {
   const [left, top, bottom] = [60, 32, 172];
   const high = values[0] > 0 ? values[0] : 1;
-  const show = (value) => (value === 0 ? "0" : value.toExponential(1));
-  const text = values.slice(0, 8).map(show).join(", ");
+  const text = values.slice(0, 8).map(short).join(", ");
   const more = values.length > 8 ? `, and ${values.length - 8} smaller ones` : "";
   chart(place, `Eigenvalues, the largest first: ${text}${more}.`, bottom + 40, (svg, width) => {
     const wide = (width - left - 8) / values.length;
@@ -196,7 +195,7 @@ export function spectrum(place, values) {
     for (const value of [0, high / 2, high]) {
       const y = up(value);
       add(svg, "line", { class: "grid", x1: left, x2: width - 8, y1: y, y2: y });
-      add(svg, "text", { x: left - 8, y: y + 4, "text-anchor": "end" }, show(value));
+      add(svg, "text", { x: left - 8, y: y + 4, "text-anchor": "end" }, short(value));
     }
     values.forEach((value, index) => {
       const x = left + index * wide;

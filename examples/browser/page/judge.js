@@ -76,7 +76,7 @@ function flattery({ rows, attack }) {
     );
   }
   const [a, w] = [percent(attacked.probability), percent(weak.probability)];
-  const both = `The weak attack leaves a draw right in ${w}, the attack that averages in ${a}.`;
+  const both = `After the weak attack ${w} of draws are right, after the averaging one ${a}.`;
   if (weak.low > attacked.high) {
     const points = (100 * (weak.probability - attacked.probability)).toFixed(1);
     return `${both} On this image the weak attack flatters the model by ${points} points.`;
@@ -84,7 +84,7 @@ function flattery({ rows, attack }) {
   if (attacked.low > weak.high) {
     return `${both} Here the weak attack found the worse image; the lower number counts.`;
   }
-  return `${both} The intervals overlap, so these draws show no difference.`;
+  return `${both} The intervals overlap, so these draws do not tell the attacks apart.`;
 }
 
 function tell(text) {

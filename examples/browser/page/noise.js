@@ -3,6 +3,7 @@
 import { spectrum } from "./charts.js";
 import { $, emit, lab, on, warn } from "./lab.js";
 import { paintMatrix } from "./paint.js";
+import { short } from "./svg.js";
 
 async function show() {
   const layer = Number($("layer").value);
@@ -10,7 +11,7 @@ async function show() {
     const noise = await lab.engine.call("noise", layer);
     const largest = paintMatrix($("covariance"), noise.covariance, noise.side, "Covariance");
     for (const end of document.querySelectorAll(".covariance-range")) {
-      end.textContent = largest.toExponential(1);
+      end.textContent = short(largest);
     }
     $("covariance-sampled").textContent = noise.sampled;
     spectrum($("spectrum"), noise.spectrum);

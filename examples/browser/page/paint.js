@@ -1,6 +1,8 @@
 // Paint: images, differences and matrices on canvases, one pixel of the canvas for each value.
 // Signed values are orange above zero and blue below, and clear at zero, for light and dark pages.
 
+import { short } from "./svg.js";
+
 const ABOVE = [214, 90, 20];
 const BELOW = [30, 110, 230];
 
@@ -59,7 +61,7 @@ export function paintDifference(canvas, before, after, full, { channels, height,
 export function paintMatrix(canvas, values, side, name) {
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   put(canvas, side, side, (at) => signed(largest === 0 ? 0 : values[at] / largest));
-  describe(canvas, `${name}, ${side} by ${side} values up to ${largest.toExponential(1)}`);
+  describe(canvas, `${name}, ${side} by ${side} values up to ${short(largest)}`);
   return largest;
 }
 

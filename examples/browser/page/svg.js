@@ -45,6 +45,12 @@ export function chart(place, text, height, draw) {
   observer.observe(place);
 }
 
+/** A small number in few characters. */
+export function short(value) {
+  if (value === 0) return "0";
+  return Math.abs(value) < 1e-3 ? value.toExponential(1) : value.toPrecision(2);
+}
+
 /** Grid lines with numbers below them. */
 export function axisBelow(svg, ticks, at, top, bottom) {
   for (const [value, label] of ticks) {
