@@ -45,6 +45,8 @@
 //!   `cuda`, `cpu`, `rocm`;
 //! - `fusion`, `autotune`: Burn's, for the GPU backends. On a real GPU take both;
 //! - `report`: reports made from records; on by default;
+//! - `training`: training and the folders of its runs; on by default. Without it the library builds
+//!   for `wasm32-unknown-unknown`, with `default-features = false` and `flex`;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
 //! - `binary`: layers of binary weights and inputs, and dense networks of them (`layers::binary`);
@@ -58,6 +60,7 @@ pub mod device;
 pub mod device_check;
 mod panics;
 pub mod pretrained;
+#[cfg(feature = "training")]
 pub mod run;
 
 pub use cni_attacks as attacks;
@@ -72,12 +75,14 @@ pub use cni_privacy as privacy;
 pub use cni_registration as registration;
 #[cfg(feature = "report")]
 pub use cni_report as report;
+#[cfg(feature = "training")]
 pub use cni_training as training;
 
 /// The names that an application uses, to be imported whole.
 pub mod prelude {
     pub use crate::cards::{data_card, model_card};
     pub use crate::pretrained::Pretrained;
+    #[cfg(feature = "training")]
     pub use crate::run::load_run;
 
     pub use cni_noise::{Key, Noise, NoiseKind, NoiseScale, scope};
@@ -90,8 +95,8 @@ pub mod prelude {
     };
     pub use cni_layers::{
         ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,
-        NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, count_parameters,
-        keyed_init, noise_amplitudes, noise_covariances,
+        NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, amplify_noise,
+        count_parameters, keyed_init, noise_amplitudes, noise_covariances,
     };
 
     pub use cni_attacks::{
@@ -109,6 +114,7 @@ pub mod prelude {
     #[cfg(feature = "report")]
     pub use cni_report::Report;
 
+    #[cfg(feature = "training")]
     pub use cni_training::{Objective, Schedule, Sgd, Trainer, TrainingConfig};
 }
 

@@ -16,6 +16,7 @@
 //! - [`NoiseSummary`], [`parameters`], [`noise_parameters`]: the noise and the parameters of a
 //!   module, with paths, ids and roles;
 //! - [`noise_amplitudes`], [`noise_covariances`]: the noise that it has learned;
+//!   [`amplify_noise`] makes it larger or smaller;
 //! - [`keyed_init`]: initial weights as a function of a key;
 //! - `band_limited`, with the feature of that name: convolutions of low frequencies;
 //! - `binary`, with the feature of that name: layers of signs.
@@ -42,7 +43,7 @@ pub use init::keyed_init;
 pub use noise::{
     ActivationNoise, ActivationNoiseConfig, CovarianceError, LayerNoise, LearnedNoise, NoiseEntry,
     NoiseSummary, Noisy, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per,
-    WeightNoise, noise_amplitudes, noise_covariances,
+    WeightNoise, amplify_noise, noise_amplitudes, noise_covariances,
 };
 pub use parameters::{Parameter, ParameterRole, count_parameters, noise_parameters, parameters};
 
