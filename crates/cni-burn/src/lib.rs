@@ -53,6 +53,8 @@
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
+#[cfg(doctest)]
+mod book;
 pub mod cards;
 pub mod device;
 pub mod device_check;
