@@ -4,9 +4,6 @@
 #[doc = include_str!("../../../docs/book/src/noisy.md")]
 struct Noisy;
 
-#[doc = include_str!("../../../docs/book/src/training.md")]
-struct Training;
-
 #[doc = include_str!("../../../docs/book/src/attacks.md")]
 struct Attacks;
 
@@ -25,14 +22,8 @@ struct Machines;
 #[doc = include_str!("../../../docs/book/src/precision.md")]
 struct HalfPrecision;
 
-#[doc = include_str!("../../../docs/book/src/examples.md")]
-struct Examples;
-
 #[doc = include_str!("../../../docs/book/src/extending.md")]
 struct Extending;
-
-#[doc = include_str!("../../../docs/book/src/glossary.md")]
-struct Glossary;
 
 #[cfg(feature = "band-limited")]
 #[doc = include_str!("../../../docs/book/src/band-limited.md")]

@@ -4,6 +4,7 @@ use super::root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{read_dir, read_to_string};
 use std::path::PathBuf;
+use std::process::Command;
 
 const CONTENTS: &str = "SUMMARY.md";
 
@@ -43,10 +44,17 @@ fn links(page: &str) -> Vec<&str> {
 
 /// The anchors of a page's headings, as code hosts and mdBook make them.
 fn anchors(page: &str) -> BTreeSet<String> {
-    let headings = prose(page).filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let headings = prose(page).filter(|line| line.starts_with('#'));
     let anchor = |heading: &str| {
         let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-        heading.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+        heading
+            .trim_start_matches('#')
+            .trim()
+            .to_lowercase()
+            .chars()
+            .filter(kept)
+            .collect::<String>()
+            .replace(' ', "-")
     };
     headings.map(anchor).collect()
 }
@@ -88,6 +96,39 @@ fn the_contents_name_every_page_once() {
     let mut named = links(&contents);
     named.sort_unstable();
     assert_eq!(named, pages.keys().collect::<Vec<_>>());
+    for (name, page) in pages {
+        let title = page.lines().next().unwrap().trim_start_matches("# ");
+        let entry = format!("[{title}]({name})");
+        assert!(contents.contains(&entry), "{CONTENTS} lacks: {entry}");
+    }
+}
+
+#[test]
+fn every_page_with_code_of_rust_is_compiled() {
+    let compiled = read_to_string(root().join("crates/cni-burn/src/book.rs")).unwrap();
+    for (name, page) in pages() {
+        let included = compiled.contains(&format!("docs/book/src/{name}\")"));
+        assert_eq!(included, page.contains("```rust"), "{name} and crates/cni-burn/src/book.rs");
+        assert!(!page.contains("```rust,ignore"), "{name} has code that no test compiles");
+    }
+}
+
+/// The code of PyTorch beside ours. Without Python the test says so and passes.
+#[test]
+fn the_python_of_the_book_is_python() {
+    for (name, page) in pages() {
+        for code in page.split("```python\n").skip(1) {
+            let code = code.split("```").next().unwrap();
+            let parse = ["-c", "import ast, sys; ast.parse(sys.argv[1])", code];
+            match Command::new("python3").args(parse).output() {
+                Err(_) => return eprintln!("no python3 here"),
+                Ok(output) => {
+                    let said = String::from_utf8_lossy(&output.stderr);
+                    assert!(output.status.success(), "{name}: {said}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
