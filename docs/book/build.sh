@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the book by mdBook (cargo install mdbook --locked):
 #
-#     docs/book/build.sh [FOLDER]    # by default `book` in cargo's target folder
+#     docs/book/build.sh [FOLDER]    # by default `book` in cargo's target folder; what is in it goes
 #
 # The pages link to the rest of the repository by relative paths, which a code host follows and a
 # folder of HTML cannot. A copy is built in which pictures come along and all other links lead to
