@@ -1,6 +1,10 @@
 //! Adversarial robustness for [Burn](https://burn.dev): noisy models, the attacks that test them,
 //! the training that makes them work, and an evaluation that does not fool its user.
 //!
+//! The [book] leads from a first noisy model to attacks, judgement, clusters and rules of your own.
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/introduction.md
+//!
 //! ```
 //! # use cni_burn::prelude::*;
 //! # use burn::nn::{Linear, LinearConfig};
@@ -55,6 +59,10 @@
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(doctest)]
+mod book;
 pub mod cards;
 pub mod device;
 pub mod device_check;

@@ -1,5 +1,9 @@
 //! Learnable noise on the weights and activations of Burn modules.
 //!
+//! The book has a chapter on it: [Make your own model noisy][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/noisy.md
+//!
 //! ```
 //! # use burn::{nn::LinearConfig, tensor::Device};
 //! use cni_layers::WeightNoise;
@@ -25,6 +29,8 @@
 //! and whose settings have the same names in a file and on a command line.
 //!
 //! Noise is on in training and at inference; [`cni_noise::scope`] replays it or switches it off.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "band-limited")]
 pub mod band_limited;
