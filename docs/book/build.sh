@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the book by mdBook (cargo install mdbook --locked):
 #
-#     docs/book/build.sh [FOLDER]    # by default `book` in cargo's target folder; what is in it goes
+#     docs/book/build.sh [FOLDER]    # by default `book` in cargo's target folder
 #
 # The pages link to the rest of the repository by relative paths, which a code host follows and a
 # folder of HTML cannot. A copy is built in which pictures come along and all other links lead to
@@ -9,6 +9,11 @@
 set -euo pipefail
 book="$(cd "$(dirname "$0")" && pwd)" root="$(cd "$(dirname "$0")/../.." && pwd)"
 out="${1:-${CARGO_TARGET_DIR:-$root/target}/book}"
+# mdBook empties the folder: one of somebody else stays as it is.
+if [ -e "$out" ] && [ ! -e "$out/toc.html" ] && [ -n "$(ls -A "$out")" ]; then
+    echo "book: $out: got a folder with other files, wanted a new one or a book" >&2
+    exit 1
+fi
 mkdir -p "$out"
 out="$(cd "$out" && pwd)"
 stage="$(mktemp -d)"

@@ -45,11 +45,11 @@ new="$out.new"
 rm -rf "$new"
 mkdir -p "$new"
 cp -r examples/browser/page/. "$new"
-"$bindgen" --target web --no-typescript --out-dir "$new/pkg" \
+"$bindgen" --target web --no-typescript --remove-name-section --remove-producers-section --out-dir "$new/pkg" \
     "$target/$platform/browser/cni_browser.wasm"
 if command -v wasm-opt >/dev/null; then
     module="$new/pkg/cni_browser_bg.wasm"
-    wasm-opt -O3 --enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int \
+    wasm-opt -Oz --enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int \
         --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
         "$module" -o "$module.opt"
     mv "$module.opt" "$module"

@@ -12,12 +12,6 @@ pub fn models() -> Result<String, JsError> {
     json(&CATALOG)
 }
 
-/// Says how often a model is right, from the class of each draw, as JSON.
-#[wasm_bindgen]
-pub fn summary(classes: &[u32], label: usize, tries: usize) -> Result<String, JsError> {
-    json(&Summary::of(classes, label, tries).map_err(thrown)?)
-}
-
 /// A model, loaded.
 #[wasm_bindgen(js_name = Session)]
 pub struct Bound(Session);
@@ -65,6 +59,11 @@ impl Bound {
         draws: usize,
     ) -> Result<Vec<u32>, JsError> {
         self.0.classes(pixels, key.into(), first, draws).map_err(thrown)
+    }
+
+    /// See [`Summary::of`]; as JSON.
+    pub fn summary(&self, classes: &[u32], label: usize, tries: usize) -> Result<String, JsError> {
+        json(&Summary::of(classes, label, tries).map_err(thrown)?)
     }
 
     /// See [`Session::attack`]. `settings` is JSON; `on_step` gets an object with the fields of

@@ -10,7 +10,7 @@ pub struct Entry {
     pub name: &'static str,
     /// The model in a word or two.
     pub title: &'static str,
-    /// How it was trained.
+    /// What it is and how it was trained, as a sentence.
     pub about: &'static str,
     /// The radius in L∞ that its record judges it at, in units of pixels in [0, 1].
     pub epsilon: f64,
@@ -23,28 +23,28 @@ pub const CATALOG: &[Entry] = &[
     Entry {
         name: "digits-cni-w",
         title: "colored noise (CNI-W)",
-        about: "digits, trained against attacks, learned colored noise on its weights",
+        about: "A ResNet-8 for digits, trained against attacks, with colored noise on its weights.",
         epsilon: 0.1,
         weights: Pretrained::DigitsCniW,
     },
     Entry {
         name: "digits-pni-w",
         title: "white noise (PNI-W)",
-        about: "digits, trained against attacks, learned white noise on its weights",
+        about: "A ResNet-8 for digits, trained against attacks, with white noise on its weights.",
         epsilon: 0.1,
         weights: Pretrained::DigitsPniW,
     },
     Entry {
         name: "digits-adversarial",
         title: "adversarial, no noise",
-        about: "digits, trained against attacks",
+        about: "A ResNet-8 for digits, trained against attacks, without noise.",
         epsilon: 0.1,
         weights: Pretrained::DigitsAdversarial,
     },
     Entry {
         name: "digits-clean",
         title: "clean, no noise",
-        about: "digits, trained without attacks",
+        about: "A ResNet-8 for digits, trained without attacks and without noise.",
         epsilon: 0.1,
         weights: Pretrained::DigitsClean,
     },

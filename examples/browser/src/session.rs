@@ -32,6 +32,8 @@ pub struct Description {
     pub name: &'static str,
     /// The model in a word or two.
     pub title: &'static str,
+    /// What it is and how it was trained, as a sentence.
+    pub about: &'static str,
     /// The names of the classes.
     pub classes: Vec<String>,
     /// Channels of an image.
@@ -70,7 +72,7 @@ pub struct Layer {
 pub struct Example {
     /// The number of its class.
     pub label: usize,
-    /// The name of its class.
+    /// Its number on the page and the name of its class, as a caption.
     pub name: String,
 }
 
@@ -98,7 +100,7 @@ impl Session {
         let classes = self.learned.classes.clone();
         let example = |i| {
             let label = self.examples.label(i).expect("the image is embedded");
-            Example { label, name: classes[label].clone() }
+            Example { label, name: format!("test image {}: {}", i + 1, classes[label]) }
         };
         let layer = |entry: &cni_burn::layers::NoiseEntry| Layer {
             name: entry.path.clone(),
@@ -108,6 +110,7 @@ impl Session {
         Description {
             name: self.entry.name,
             title: self.entry.title,
+            about: self.entry.about,
             channels,
             height,
             width,

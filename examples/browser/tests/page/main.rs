@@ -84,7 +84,7 @@ fn the_module_computes_what_the_library_does_natively() {
         let votes: Vec<u32> = serde_json::from_value(judged).unwrap();
         assert_eq!(votes, classes, "{name}");
         let summary = visitor.value(&format!(
-            "JSON.parse(cni.summary(Uint32Array.from({votes:?}), {label}, 5))"
+            "JSON.parse(session.summary(Uint32Array.from({votes:?}), {label}, 5))"
         ));
         let wanted = serde_json::to_value(Summary::of(&classes, label, 5).unwrap()).unwrap();
         assert_eq!(summary["right"], wanted["right"]);
@@ -157,6 +157,11 @@ fn a_visitor_attacks_cancels_judges_and_changes_the_model_on_a_phone_and_a_desk(
         let right = Summary::of(&classes, label, 3).unwrap().right;
         assert_eq!(visitor.number(row, "right"), right as f64);
 
+        if let Some(folder) = std::env::var_os("CNI_BROWSER_PICTURES") {
+            let path = Path::new(&folder).join(format!("page-{width}.png"));
+            fs::write(path, visitor.picture(width)).unwrap();
+        }
+
         // A long attack is cancelled, and the page goes on.
         visitor.set("steps", "100");
         visitor.set("draws", "20");
@@ -194,10 +199,6 @@ fn a_visitor_attacks_cancels_judges_and_changes_the_model_on_a_phone_and_a_desk(
                     `${found.impact}: ${found.id}: ${found.nodes[0].html}`))()",
             );
             assert_eq!(found, json!([]), "accessibility at {width}");
-        }
-        if let Some(folder) = std::env::var_os("CNI_BROWSER_PICTURES") {
-            let path = Path::new(&folder).join(format!("page-{width}.png"));
-            fs::write(path, visitor.picture()).unwrap();
         }
         assert_eq!(visitor.complaints(), Vec::<String>::new());
     }

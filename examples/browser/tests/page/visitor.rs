@@ -102,25 +102,7 @@ impl Visitor {
             heard.lock().expect("no listener panics").push(complaint);
         };
         tab.add_event_listener(Arc::new(listener)).expect("a listener");
-        let size = Emulation::SetDeviceMetricsOverride {
-            width,
-            height: 900,
-            device_scale_factor: 1.0,
-            mobile: width < 600,
-            scale: None,
-            screen_width: None,
-            screen_height: None,
-            position_x: None,
-            position_y: None,
-            dont_set_visible_size: None,
-            screen_orientation: None,
-            viewport: None,
-            display_feature: None,
-            device_posture: None,
-            scrollbar_type: None,
-            screen_orientation_lock_emulation: None,
-        };
-        tab.call_method(size).expect("a size");
+        tab.call_method(window(width, 900)).expect("a size");
         if !before.is_empty() {
             let script = Page::AddScriptToEvaluateOnNewDocument {
                 source: before.to_string(),
@@ -213,15 +195,39 @@ impl Visitor {
         text.parse().unwrap_or_else(|_| panic!("{selector}: {name}: {text}"))
     }
 
-    /// A picture of the whole window.
-    pub fn picture(&self) -> Vec<u8> {
+    /// A picture of the whole page, in a window of this width.
+    pub fn picture(&self, width: u32) -> Vec<u8> {
+        let height = self.value("document.documentElement.scrollHeight").as_u64().expect("a height");
+        self.tab.call_method(window(width, height as u32)).expect("a size");
         let format = Page::CaptureScreenshotFormatOption::Png;
-        self.tab.capture_screenshot(format, None, None, true).expect("a picture")
+        let picture = self.tab.capture_screenshot(format, None, None, true).expect("a picture");
+        self.tab.call_method(window(width, 900)).expect("a size");
+        picture
     }
 
     /// What the console and the browser's log have said so far.
     pub fn complaints(&self) -> Vec<String> {
         self.complaints.lock().expect("no listener panics").clone()
+    }
+}
+
+/// A window of this size; a narrow one is that of a phone.
+fn window(width: u32, height: u32) -> Emulation::SetDeviceMetricsOverride {
+    Emulation::SetDeviceMetricsOverride {
+        width,
+        height,
+        device_scale_factor: 1.0,
+        mobile: width < 600,
+        scale: None,
+        screen_width: None,
+        screen_height: None,
+        position_x: None,
+        position_y: None,
+        dont_set_visible_size: None,
+        screen_orientation: None,
+        viewport: None,
+        display_feature: None,
+        device_posture: None,
     }
 }
 
