@@ -125,6 +125,33 @@ fn changed_and_other_weights_are_refused_with_the_checksum_that_is_wanted() {
 }
 
 #[test]
+fn weights_are_read_from_bytes_as_from_their_folder_and_refused_alike() {
+    let device = Device::flex();
+    for &name in Pretrained::ALL {
+        let file = |file: &str| fs::read(weights().join(name.name()).join(file)).unwrap();
+        let (state, bytes) = (file("state.json"), file("model.bpk"));
+        let read = name.read(&state, bytes.clone(), &device).unwrap();
+        let run = name.load(weights(), &device).unwrap();
+        let fingerprint = ModelCard::fingerprint_of(&run.model);
+        assert_eq!(ModelCard::fingerprint_of(&read.model), fingerprint, "{name}");
+        let described = (&read.config, &read.classes, read.epoch);
+        assert_eq!(described, (&run.model_config, &run.classes, run.epoch), "{name}");
+
+        let said = |state: &[u8], bytes: &[u8]| {
+            let error = name.read(state, bytes.to_vec(), &device).unwrap_err();
+            assert!(matches!(error, PretrainedError::Checksum { .. }), "{error}");
+            error.to_string()
+        };
+        assert!(said(&state[..state.len() - 1], &bytes).starts_with("state.json: got SHA-256"));
+        let mut changed = bytes.clone();
+        changed[5000] ^= 1;
+        for bytes in [&changed[..], &bytes[..bytes.len() / 2], &[]] {
+            assert!(said(&state, bytes).starts_with("model.bpk: got SHA-256"), "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_table_of_weights_is_that_of_their_records() {
     let page = fs::read_to_string(weights().join("README.md")).unwrap();
     for name in Pretrained::ALL {

@@ -1,5 +1,9 @@
 //! Adversarial attacks on any Burn model, deterministic or stochastic, from FGSM to AutoAttack.
 //!
+//! The book has a chapter on it: [Attack it][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/attacks.md
+//!
 //! Two lines attack a model: one says what the attacker may change, one runs the attack.
 //!
 //! ```

@@ -2,8 +2,11 @@
 
 use burn::module::Module;
 use cni_data::{DataError, ImageData};
-use cni_evaluation::{DataCard, Epoch, ModelCard, NoiseCovariance};
+#[cfg(feature = "training")]
+use cni_evaluation::Epoch;
+use cni_evaluation::{DataCard, ModelCard, NoiseCovariance};
 use cni_layers::{CovarianceError, NoiseSummary, count_parameters, noise_covariances};
+#[cfg(feature = "training")]
 use cni_training::{EpochRow, Fall, Overfitting, Scores};
 
 /// The description of a model in a record: its name, fingerprint and parameters, its noise in words
@@ -52,6 +55,7 @@ pub fn data_card(data: &ImageData) -> Result<DataCard, DataError> {
 }
 
 /// The epochs of a training as records have them, with scores such as `validation robust`.
+#[cfg(feature = "training")]
 pub fn epochs(history: Vec<EpochRow>) -> Vec<Epoch> {
     let named = |set: &str, scores: Scores| {
         let robust = [("robust", scores.robust), ("robust loss", scores.robust_loss)];
@@ -79,7 +83,7 @@ pub fn epochs(history: Vec<EpochRow>) -> Vec<Epoch> {
     history.into_iter().map(epoch).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "training"))]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;

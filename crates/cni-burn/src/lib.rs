@@ -1,6 +1,10 @@
 //! Adversarial robustness for [Burn](https://burn.dev): noisy models, the attacks that test them,
 //! the training that makes them work, and an evaluation that does not fool its user.
 //!
+//! The [book] leads from a first noisy model to attacks, judgement, clusters and rules of your own.
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/introduction.md
+//!
 //! ```
 //! # use cni_burn::prelude::*;
 //! # use burn::nn::{Linear, LinearConfig};
@@ -45,6 +49,8 @@
 //!   `cuda`, `cpu`, `rocm`;
 //! - `fusion`, `autotune`: Burn's, for the GPU backends. On a real GPU take both;
 //! - `report`: reports made from records; on by default;
+//! - `training`: training and the folders of its runs; on by default. Without it the library builds
+//!   for `wasm32-unknown-unknown`, with `default-features = false` and `flex`;
 //! - `tui`: Burn's terminal dashboard in place of the plain progress lines;
 //! - `band-limited`: convolutions of low frequencies (`layers::band_limited`);
 //! - `binary`: layers of binary weights and inputs, and dense networks of them (`layers::binary`);
@@ -53,11 +59,16 @@
 //! - `download`: fetches the CIFAR archives over HTTPS;
 //! - `experimental-ddp`: training on several CUDA devices by Burn's collective operations.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(doctest)]
+mod book;
 pub mod cards;
 pub mod device;
 pub mod device_check;
 mod panics;
 pub mod pretrained;
+#[cfg(feature = "training")]
 pub mod run;
 
 pub use cni_attacks as attacks;
@@ -72,12 +83,14 @@ pub use cni_privacy as privacy;
 pub use cni_registration as registration;
 #[cfg(feature = "report")]
 pub use cni_report as report;
+#[cfg(feature = "training")]
 pub use cni_training as training;
 
 /// The names that an application uses, to be imported whole.
 pub mod prelude {
     pub use crate::cards::{data_card, model_card};
     pub use crate::pretrained::Pretrained;
+    #[cfg(feature = "training")]
     pub use crate::run::load_run;
 
     pub use cni_noise::{Key, Noise, NoiseKind, NoiseScale, scope};
@@ -90,8 +103,8 @@ pub mod prelude {
     };
     pub use cni_layers::{
         ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,
-        NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, count_parameters,
-        keyed_init, noise_amplitudes, noise_covariances,
+        NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, amplify_noise,
+        count_parameters, keyed_init, noise_amplitudes, noise_covariances,
     };
 
     pub use cni_attacks::{
@@ -109,6 +122,7 @@ pub mod prelude {
     #[cfg(feature = "report")]
     pub use cni_report::Report;
 
+    #[cfg(feature = "training")]
     pub use cni_training::{Objective, Schedule, Sgd, Trainer, TrainingConfig};
 }
 

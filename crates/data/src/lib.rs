@@ -32,6 +32,8 @@
 //! With the feature `download`, `download_cifar10` and `download_cifar100` fetch the CIFAR
 //! archives.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod augment;
 mod error;
 mod image_data;

@@ -84,6 +84,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, EvaluationError> {
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
+    #[cfg_attr(not(unix), expect(unused_mut))]
     let mut builder = tempfile::Builder::new();
     // The crate `tempfile` makes files that only their owner can read. A record should be as public
     // as any other file, which the umask of the process decides.

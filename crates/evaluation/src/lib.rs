@@ -1,6 +1,10 @@
 //! Evaluation of classifiers under attack: robust accuracy of stochastic models with intervals, and
 //! an audit of the attack behind the number.
 //!
+//! The book has a chapter on it: [Judge a stochastic model][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/judging.md
+//!
 //! An [`Evaluation`] runs attacks, or a suite of them in a cascade such as AutoAttack, batch by
 //! batch on a classifier: as it is deployed, with its noise off, and with one draw of its noise
 //! held. It judges the adversarial images by draws of the noise that no attack has used. The result

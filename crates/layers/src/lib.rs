@@ -1,5 +1,9 @@
 //! Learnable noise on the weights and activations of Burn modules.
 //!
+//! The book has a chapter on it: [Make your own model noisy][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/noisy.md
+//!
 //! ```
 //! # use burn::{nn::LinearConfig, tensor::Device};
 //! use cni_layers::WeightNoise;
@@ -16,6 +20,7 @@
 //! - [`NoiseSummary`], [`parameters`], [`noise_parameters`]: the noise and the parameters of a
 //!   module, with paths, ids and roles;
 //! - [`noise_amplitudes`], [`noise_covariances`]: the noise that it has learned;
+//!   [`amplify_noise`] makes it larger or smaller;
 //! - [`keyed_init`]: initial weights as a function of a key;
 //! - `band_limited`, with the feature of that name: convolutions of low frequencies;
 //! - `binary`, with the feature of that name: layers of signs.
@@ -24,6 +29,8 @@
 //! and whose settings have the same names in a file and on a command line.
 //!
 //! Noise is on in training and at inference; [`cni_noise::scope`] replays it or switches it off.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "band-limited")]
 pub mod band_limited;
@@ -42,7 +49,7 @@ pub use init::keyed_init;
 pub use noise::{
     ActivationNoise, ActivationNoiseConfig, CovarianceError, LayerNoise, LearnedNoise, NoiseEntry,
     NoiseSummary, Noisy, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per,
-    WeightNoise, noise_amplitudes, noise_covariances,
+    WeightNoise, amplify_noise, noise_amplitudes, noise_covariances,
 };
 pub use parameters::{Parameter, ParameterRole, count_parameters, noise_parameters, parameters};
 

@@ -1,5 +1,9 @@
 //! Keyed random draws, the noise scope and the noise laws of cni-burn.
 //!
+//! The book has a chapter on it: [Make your own model noisy][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/noisy.md
+//!
 //! Every random number of the library enters here, as a function of a key and an index.
 //!
 //! ```

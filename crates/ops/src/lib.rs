@@ -1,6 +1,10 @@
 //! Operations with kernels of their own: keyed draws, added noise, convolution, batch norm, and
 //! chains of them in half precision.
 //!
+//! The book has a chapter on its speed: [GPU and precision][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/precision.md
+//!
 //! The functions of this crate stand in for Burn's operations. On Flex in single precision they use
 //! the kernels of this crate, draws and noise also on the backends of CubeCL; on any other backend,
 //! element type or shape they use Burn's own operations. Results agree to rounding, and so do the
@@ -42,6 +46,8 @@
 //! A batch norm that uses its running statistics is one affine map a channel. [`conv2d_batch_norm`]
 //! then computes everything in one pass over memory, and keeps for the gradient nothing but the
 //! output.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod arch;
 #[cfg(feature = "flex")]

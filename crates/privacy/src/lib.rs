@@ -1,6 +1,10 @@
 //! Differential privacy of noisy training: how much of its data a training with clipped gradients
 //! and normal noise can give away, such a training, and attacks that ask for the data.
 //!
+//! The book has a chapter on it: [Private training][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/privacy.md
+//!
 //! ```
 //! use cni_privacy::{Accountant, Budget, PoissonPlan, noise_multiplier_for};
 //!
@@ -29,6 +33,8 @@
 //!
 //! An accountant believes its ledger. It proves nothing about the sampler, the clipping, the random
 //! numbers or the arithmetic of an implementation, so epsilon is **not a certified guarantee**.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accountant;
 mod error;

@@ -2,6 +2,10 @@
 //! predicted displacement fields from true ones takes the place of a smoothness penalty (Hu et al.,
 //! MICCAI 2018, arXiv 1805.10665). In 2-D and 3-D by the same code.
 //!
+//! The book has a chapter on it: [Adversarial deformation regularization][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/registration.md
+//!
 //! ```
 //! # use burn::tensor::{Device, Tensor};
 //! use cni_registration::fields::{Sampling, affine_field, folds, warp};

@@ -1,5 +1,9 @@
 //! Adversarial training of Burn models, on Burn's own trainer.
 //!
+//! The book has a chapter on it: [Train it robust][book].
+//!
+//! [book]: https://github.com/cni-burn/cni-burn/tree/main/docs/book/src/training.md
+//!
 //! A run is a function of its configuration: data order, augmentation, attacks and noise come from
 //! keys, so that a run that was killed and resumed ends with the same weights, bit for bit, as one
 //! that was not.

@@ -1,11 +1,13 @@
-// The same in Rust: the program for the settings of the attack, shown and copied.
+// The same in Rust: the program for the image and the settings of the attack, shown and copied.
 
 import { settings } from "./attack.js";
 import { $, lab, on, say, warn } from "./lab.js";
 
 async function show() {
+  const { pixels, label } = lab.image;
   try {
-    $("code").textContent = await lab.engine.call("code", settings());
+    if (label === null) throw new Error("Choose the true label of your picture in part 1 first.");
+    $("code").textContent = await lab.engine.call("code", settings(), pixels, label);
     $("code").hidden = false;
   } catch (error) {
     warn(error.message);
@@ -19,6 +21,7 @@ function tell(text) {
 
 async function copy() {
   await show();
+  if ($("code").hidden) return;
   try {
     await navigator.clipboard.writeText($("code").textContent);
     tell("The program is in the clipboard.");
@@ -30,10 +33,13 @@ async function copy() {
 
 export function wireCode() {
   $("copy").onclick = copy;
-  for (const change of ["settings", "key"]) {
+  for (const change of ["settings", "key", "image", "label", "scale"]) {
     on(change, () => {
       $("copy-words").textContent = "";
-      if (!$("code").hidden && lab.model) show();
+      if ($("code").hidden) return;
+      // A picture without a label has no program.
+      $("code").hidden = lab.image.label === null;
+      if (!$("code").hidden) show();
     });
   }
 }

@@ -28,7 +28,7 @@ const calls = {
   classes: (...args) => session.classes(...args),
   summary: (classes, ...args) => JSON.parse(session.summary(Uint32Array.from(classes), ...args)),
   noise: (layer) => JSON.parse(session.noise(layer)),
-  code: (settings) => session.code(JSON.stringify(settings)),
+  code: (settings, ...args) => session.code(JSON.stringify(settings), ...args),
 };
 
 async function answer({ id, call, args }) {

@@ -1,4 +1,4 @@
-//! The tables and recipes of the pages in `docs`.
+//! The tables and recipes of the pages of the book, `docs/book/src`.
 
 use super::{json, root};
 use cni_burn::prelude::Record;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) fn page(name: &str) -> String {
-    std::fs::read_to_string(root().join("docs").join(name)).unwrap()
+    std::fs::read_to_string(root().join("docs/book/src").join(name)).unwrap()
 }
 
 #[test]

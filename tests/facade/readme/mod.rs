@@ -1,6 +1,8 @@
 //! The tables and numbers of the README and the documentation are those of the committed records.
 
 mod accuracies;
+mod book;
+mod chapters;
 mod docs;
 mod neighbours;
 mod references;

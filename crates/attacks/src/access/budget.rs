@@ -1,6 +1,7 @@
 //! The limits of an attack, and its observers.
 
 use crate::Passes;
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,6 +36,9 @@ pub struct Progress<'a> {
     pub active: usize,
     /// Passes of single images so far.
     pub passes: Passes,
+    /// The images to which the iteration has moved these examples, `[active, channels, height,
+    /// width]`. A random search gives its last candidates, and its best images if it keeps a trace.
+    pub images: &'a Tensor<4>,
 }
 
 /// One example in one iteration of an attack.

@@ -352,6 +352,7 @@ impl<'a> ModelAccess<'a> {
                 iteration: self.iteration,
                 active: batch.len(),
                 passes: self.passes,
+                images,
             });
         }
         self.has_budget()

@@ -4,6 +4,8 @@ mod ablate;
 mod card;
 mod check_device;
 mod completions;
+#[cfg(test)]
+mod documented;
 mod epsilon;
 mod evaluate;
 mod flatness;

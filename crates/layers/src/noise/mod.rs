@@ -1,6 +1,7 @@
 //! Noise on the weights and activations of any module.
 
 mod activation;
+mod amplify;
 mod covariance;
 mod layer;
 mod learned;
@@ -9,6 +10,7 @@ mod summary;
 mod weight;
 
 pub use activation::{ActivationNoise, ActivationNoiseConfig, Per};
+pub use amplify::amplify_noise;
 pub use covariance::{CovarianceError, noise_amplitudes, noise_covariances};
 pub use layer::{
     LayerNoise, Noisy, NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig,

@@ -1,6 +1,7 @@
 //! Noise on weights and activations, noisy layers, and models.
 
 mod activation_noise;
+mod amplify;
 #[cfg(feature = "band-limited")]
 mod band_limited;
 #[cfg(feature = "binary")]

@@ -76,6 +76,11 @@ impl NoiseLaw for Colored {
         }
     }
 
+    /// The diagonal is a variance.
+    fn degree(&self, _: &str) -> Option<i32> {
+        Some(2)
+    }
+
     /// `e`, and `e_f` if there is a factor.
     fn draws(&self, elements: usize) -> Vec<usize> {
         if self.rank > 0 { vec![elements, self.rank] } else { vec![elements] }

@@ -117,6 +117,14 @@ pub trait NoiseLaw: Any + fmt::Debug + Send + Sync {
         true
     }
 
+    /// The power of `c` that this vector is multiplied by where all noise is to be `c` times as
+    /// large: 1 for an amplitude, 2 for a variance, 0 for a mean. The factor is multiplied by `c`
+    /// itself. `None` if no such change of the parameters makes the noise larger, or the law does
+    /// not say.
+    fn degree(&self, _vector: &str) -> Option<i32> {
+        None
+    }
+
     /// The standard normal values in a draw for a row of `elements`, by stream, each above 0.
     /// Stream `k` is drawn by the `k`-th child of the draw's key.
     fn draws(&self, elements: usize) -> Vec<usize> {

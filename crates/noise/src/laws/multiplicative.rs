@@ -98,6 +98,14 @@ impl NoiseLaw for Multiplicative {
         vector == "excess"
     }
 
+    /// A floor does not grow.
+    fn degree(&self, vector: &str) -> Option<i32> {
+        match self.is_amplitude(vector) {
+            true => (self.floor == 0.0).then_some(1),
+            false => Some(0),
+        }
+    }
+
     fn has_mean(&self) -> bool {
         true
     }

@@ -54,6 +54,10 @@ impl NoiseLaw for White {
         Ok(())
     }
 
+    fn degree(&self, _: &str) -> Option<i32> {
+        Some(1)
+    }
+
     fn granularity(&self) -> Granularity {
         self.granularity
     }

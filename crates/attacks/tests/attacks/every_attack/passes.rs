@@ -120,7 +120,14 @@ fn progress_and_trace_see_every_iteration() {
     let goal = Goal::Misclassify(toy.predictions(&clean));
     for (case, row, attack) in attacks(0.01) {
         let (mut iterations, mut trace) = (Vec::new(), Vec::new());
-        let mut progress = |p: &cni_attacks::Progress| iterations.push((p.iteration, p.active));
+        let (mut farthest, norm) = (Vec::new(), attack.threat().norm());
+        let mut progress = |p: &cni_attacks::Progress| {
+            iterations.push((p.iteration, p.active));
+            assert_eq!(p.images.dims()[0], p.active);
+            // While all are under attack, their rows are those of the clean images.
+            let all = p.active == 4;
+            farthest.push(all.then(|| largest(norm.distance(p.images, &clean))));
+        };
         let model = toy.classifier();
         attack
             .on(&model)
@@ -139,6 +146,12 @@ fn progress_and_trace_see_every_iteration() {
         assert_eq!(trace.len(), active, "{case}");
         assert!(trace.iter().all(|point| (70..74).contains(&point.example)), "{case}");
         assert!(trace.iter().all(|point| point.score.is_finite()), "{case}");
+        for (number, farthest) in farthest.iter().enumerate() {
+            let of_it = trace.iter().filter(|point| point.iteration == number + 1);
+            let traced = of_it.map(|point| point.distance).fold(0.0, f64::max);
+            let same = farthest.is_none_or(|farthest| farthest == traced);
+            assert!(same || row.name == "Suite::standard", "{case}: {farthest:?}, {traced}");
+        }
     }
 }
 

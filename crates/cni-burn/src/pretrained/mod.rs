@@ -1,15 +1,22 @@
 //! Weights of the library's own, by name.
 
-use crate::run::{ResNetRun, RunError, load_run};
-use burn::tensor::Device;
-use sha2::{Digest, Sha256};
+mod bytes;
+#[cfg(feature = "training")]
+mod folder;
+
+pub use bytes::PretrainedModel;
+
+#[cfg(feature = "training")]
+use crate::run::RunError;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The file of a folder of weights that signs the others.
 const STATE: &str = "state.json";
+/// The file of the weights themselves.
+const MODEL: &str = "model.bpk";
 
 /// Weights of the library's own, in the folder `weights` of its repository.
 ///
@@ -72,9 +79,20 @@ pub enum PretrainedError {
         /// The checksum of the file.
         got: String,
         /// The checksum that this version knows.
-        wanted: &'static str,
+        wanted: String,
+    },
+    /// Bytes that are no model of this version, though they have the right checksum.
+    #[error("{file} of {name}: {reason}; wanted the weights of this version's ResNets")]
+    Damaged {
+        /// The weights.
+        name: &'static str,
+        /// The file.
+        file: &'static str,
+        /// The reason.
+        reason: String,
     },
     /// Weights whose files are damaged.
+    #[cfg(feature = "training")]
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -107,49 +125,6 @@ impl Pretrained {
     /// The name.
     pub fn name(self) -> &'static str {
         self.known().0
-    }
-
-    /// Loads the model, whose noise is on, with the description of its training.
-    ///
-    /// `weights` is the folder of the weights of this name, or one that has it. The files are checked
-    /// before they are used, and the weights are those that were published, bit for bit: those of
-    /// the training, rounded to half precision.
-    ///
-    /// # Errors
-    ///
-    /// [`PretrainedError`] for a folder without these weights, and for files that are not, byte
-    /// for byte, those that this version of the library knows.
-    pub fn load(
-        self,
-        weights: impl AsRef<Path>,
-        device: &Device,
-    ) -> Result<ResNetRun, PretrainedError> {
-        Ok(load_run(self.verified(weights)?, device)?)
-    }
-
-    /// The folder of the weights within `weights`, once its `state.json` has been found to be the
-    /// one that this version knows. That file has the checksums of the others, which [`load_run`]
-    /// compares.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`load`](Self::load), but for damaged weights.
-    pub fn verified(self, weights: impl AsRef<Path>) -> Result<PathBuf, PretrainedError> {
-        let (name, wanted) = self.known();
-        let weights = weights.as_ref();
-        let folders = [weights.join(name), weights.to_path_buf()];
-        let folder = folders.iter().find(|folder| folder.join(STATE).exists());
-        let folder = folder.unwrap_or(&folders[0]);
-        let path = folder.join(STATE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(reason) => return Err(PretrainedError::Missing { path, name, reason }),
-        };
-        let got: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        match got == wanted {
-            true => Ok(folder.clone()),
-            false => Err(PretrainedError::Checksum { path, name, got, wanted }),
-        }
     }
 }
 

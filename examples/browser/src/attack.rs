@@ -1,0 +1,185 @@
+//! The attacks, and each step of theirs.
+
+use crate::session::{largest, read};
+use crate::{PageError, Session};
+use cni_burn::attacks::{Adversarial, Progress};
+use cni_burn::prelude::{Attack, Key, Pgd, Square, Threat};
+use serde::Deserialize;
+
+/// The draws by which a step is watched.
+const WATCHING: usize = 10;
+
+/// The queries of a random search from one report to the next.
+const QUERIES: usize = 10;
+
+/// The attacks of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// One step along the sign of the gradient (Goodfellow et al., arXiv 1412.6572).
+    Fgsm,
+    /// Projected gradient descent (Madry et al., arXiv 1706.06083).
+    Pgd,
+    /// A random search without gradients (Andriushchenko et al., arXiv 1912.00049).
+    Square,
+}
+
+/// The settings of an attack in L∞.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackSettings {
+    /// The attack.
+    pub method: Method,
+    /// The radius, in units of pixels in [0, 1].
+    pub epsilon: f64,
+    /// Steps, and queries of Square; 1 for FGSM, which has no more.
+    pub steps: usize,
+    /// Draws of the noise that a gradient, or the score of a query, is the mean over (EOT).
+    pub draws: usize,
+    /// The number from which all random numbers derive.
+    pub key: u64,
+}
+
+/// An image on the way of an attack.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// The step, from 1.
+    pub step: usize,
+    /// The steps that there are at most.
+    pub steps: usize,
+    /// The pixels, `[channels * height * width]`.
+    pub pixels: Vec<f32>,
+    /// The cross entropy of the true class, mean over ten draws that the attack does not use; one
+    /// draw for a model without noise.
+    pub loss: f64,
+    /// The largest other logit less that of the true class, mean over these draws: above 0 is wrong.
+    pub margin: f64,
+    /// The share of these draws in which the model is wrong.
+    pub wrong: f64,
+    /// The largest change of a pixel.
+    pub distance: f64,
+    /// Forward passes of the attack so far.
+    pub forwards: u64,
+    /// Backward passes of the attack so far.
+    pub backwards: u64,
+}
+
+impl AttackSettings {
+    /// The settings in a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError::Settings`] for a text that is none.
+    pub fn parse(json: &str) -> Result<Self, PageError> {
+        Ok(serde_json::from_str(json)?)
+    }
+
+    /// The attack of these settings.
+    pub(crate) fn attack(&self) -> Result<Box<dyn Attack>, PageError> {
+        let threat = Threat::linf(self.epsilon)?;
+        Ok(match self.method {
+            Method::Fgsm if self.steps != 1 => {
+                return Err(PageError::value("steps", self.steps, "1 for FGSM"));
+            }
+            Method::Fgsm => Box::new(Pgd::fgsm(threat).with_draws(self.draws)?),
+            Method::Pgd => {
+                Box::new(Pgd::new(threat).with_steps(self.steps)?.with_draws(self.draws)?)
+            }
+            Method::Square => {
+                Box::new(Square::new(threat).with_queries(self.steps)?.with_draws(self.draws)?)
+            }
+        })
+    }
+
+    /// The key of the attack, of which no other part of the page draws.
+    pub(crate) fn attack_key(&self) -> Key {
+        Key::new(self.key).named("attack")
+    }
+}
+
+impl Session {
+    /// Attacks an image of the class `label`, and tells of each step as it is done: for Square, of
+    /// every tenth query and of the last. Returns the adversarial pixels.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError`] for settings out of their ranges, pixels that are no image of the model's, and a
+    /// label that is no class.
+    pub fn attack(
+        &self,
+        settings: &AttackSettings,
+        pixels: &[f32],
+        label: usize,
+        on_step: &mut dyn FnMut(Moved),
+    ) -> Result<Vec<f32>, PageError> {
+        self.check_label(label)?;
+        let (image, model, attack) = (self.tensor(pixels)?, self.frozen(), settings.attack()?);
+        let labels = burn::tensor::Tensor::from_ints([label as i32], &image.device());
+        let steps = settings.steps;
+        let every = if settings.method == Method::Square { QUERIES } else { 1 };
+        let mut trace = Vec::new();
+        let mut progress = |at: &Progress| {
+            if at.active == 1 && (at.iteration % every == 0 || at.iteration == steps) {
+                on_step(self.watch(at, pixels, label, settings));
+            }
+        };
+        let Adversarial { images, .. } = attack
+            .on(&model)
+            .with_key(settings.attack_key())
+            .with_stochastic(self.is_stochastic())
+            .with_judging_draws(1)?
+            .with_progress(&mut progress)
+            .with_trace(&mut trace) // A random search then shows its best image.
+            .run(image, labels)?;
+        Ok(read(images))
+    }
+
+    fn watch(
+        &self,
+        at: &Progress,
+        clean: &[f32],
+        label: usize,
+        settings: &AttackSettings,
+    ) -> Moved {
+        let pixels = read(at.images.clone().inner());
+        let draws = if self.is_stochastic() { WATCHING } else { 1 };
+        let key = Key::new(settings.key).named("watch");
+        let logits = self.logits(&pixels, key, 0, draws).expect("an attack stays within images");
+        let seen: Vec<_> = logits.into_iter().map(|draw| Seen::of(&read(draw), label)).collect();
+        let mean = |of: fn(&Seen) -> f64| seen.iter().map(of).sum::<f64>() / seen.len() as f64;
+        let distance = pixels.iter().zip(clean).map(|(now, then)| f64::from((now - then).abs()));
+        Moved {
+            step: at.iteration,
+            steps: settings.steps,
+            loss: mean(|seen| seen.loss),
+            margin: mean(|seen| seen.margin),
+            wrong: mean(|seen| f64::from(seen.wrong)),
+            distance: distance.fold(0.0, f64::max),
+            forwards: at.passes.forwards,
+            backwards: at.passes.backwards,
+            pixels,
+        }
+    }
+}
+
+/// What one draw says of an image.
+struct Seen {
+    loss: f64,
+    margin: f64,
+    wrong: bool,
+}
+
+impl Seen {
+    fn of(logits: &[f32], label: usize) -> Self {
+        let own = f64::from(logits[label]);
+        let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
+        let other = others.map(|(_, z)| f64::from(*z)).fold(f64::NEG_INFINITY, f64::max);
+        let most = own.max(other);
+        let sum: f64 = logits.iter().map(|z| (f64::from(*z) - most).exp()).sum();
+        Self {
+            loss: most + sum.ln() - own,
+            margin: other - own,
+            wrong: largest(logits) as usize != label,
+        }
+    }
+}

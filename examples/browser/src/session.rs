@@ -1,0 +1,273 @@
+//! A model, its images and its predictions.
+
+use crate::{CATALOG, Entry, PageError};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+use cni_burn::attacks::draw_scope;
+use cni_burn::data::{ImageData, Split, digits};
+use cni_burn::prelude::{
+    Classifier, FrozenModel, Key, NoiseSummary, ResNet, amplify_noise, count_parameters,
+};
+use cni_burn::pretrained::PretrainedModel;
+use serde::Serialize;
+
+/// The most draws of one call, which keeps it short.
+const MOST_DRAWS: usize = 1000;
+
+/// A model of the catalogue, loaded.
+pub struct Session {
+    pub(crate) entry: Entry,
+    learned: PretrainedModel,
+    /// The model with its noise at the scale that was asked for.
+    pub(crate) model: ResNet,
+    scale: f64,
+    examples: ImageData,
+    device: Device,
+}
+
+/// What the page shows of a model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Description {
+    /// The name of the weights.
+    pub name: &'static str,
+    /// The model in a word or two.
+    pub title: &'static str,
+    /// What it is and how it was trained, as a sentence.
+    pub about: &'static str,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// Learnable parameters, those of noise included.
+    pub parameters: usize,
+    /// Parameters of noise among them.
+    pub noise_parameters: usize,
+    /// True if its predictions differ from draw to draw.
+    pub stochastic: bool,
+    /// The radius in L∞ that its record judges it at.
+    pub epsilon: f64,
+    /// The layers with noise.
+    pub layers: Vec<Layer>,
+    /// The embedded images.
+    pub images: Vec<Example>,
+}
+
+/// A layer with noise.
+#[derive(Clone, Debug, Serialize)]
+pub struct Layer {
+    /// The path of the noisy weight.
+    pub name: String,
+    /// The law, such as `white` or `colored, rank 5`.
+    pub law: String,
+    /// Parameters of its noise.
+    pub parameters: usize,
+}
+
+/// An embedded image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Example {
+    /// The number of its class.
+    pub label: usize,
+    /// Its number on the page and the name of its class, as a caption.
+    pub name: String,
+}
+
+impl Session {
+    /// The model of these weights, from the bytes of `state.json` and `model.bpk`.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError`] for an unknown name, and for bytes that are not those of the weights.
+    pub fn new(name: &str, state: &[u8], weights: Vec<u8>) -> Result<Self, PageError> {
+        let Some(entry) = CATALOG.iter().find(|entry| entry.name == name).copied() else {
+            let names: Vec<_> = CATALOG.iter().map(|entry| entry.name).collect();
+            return Err(PageError::value("model", name, format!("one of {}", names.join(", "))));
+        };
+        let device = Device::flex();
+        let learned = entry.weights.read(state, weights, &device)?;
+        let model = learned.model.clone();
+        Ok(Self { entry, learned, model, scale: 1.0, examples: examples(), device })
+    }
+
+    /// What there is to know of the model.
+    pub fn describe(&self) -> Description {
+        let noise = NoiseSummary::of(&self.learned.model);
+        let [channels, height, width] = self.shape();
+        let classes = self.learned.classes.clone();
+        let example = |i| {
+            let label = self.examples.label(i).expect("the image is embedded");
+            Example { label, name: format!("test image {}: {}", i + 1, classes[label]) }
+        };
+        let layer = |entry: &cni_burn::layers::NoiseEntry| Layer {
+            name: entry.path.clone(),
+            law: entry.law.clone(),
+            parameters: entry.parameters,
+        };
+        Description {
+            name: self.entry.name,
+            title: self.entry.title,
+            about: self.entry.about,
+            channels,
+            height,
+            width,
+            parameters: count_parameters(&self.learned.model),
+            noise_parameters: noise.parameters(),
+            stochastic: self.is_stochastic(),
+            epsilon: self.entry.epsilon,
+            layers: noise.entries().iter().map(layer).collect(),
+            images: (0..self.examples.len()).map(example).collect(),
+            classes,
+        }
+    }
+
+    /// The pixels of an embedded image, `[channels * height * width]`, in [0, 1].
+    ///
+    /// # Errors
+    ///
+    /// [`PageError::Value`] if there is no such image.
+    pub fn image(&self, index: usize) -> Result<Vec<f32>, PageError> {
+        if index >= self.examples.len() {
+            let wanted = format!("less than {}", self.examples.len());
+            return Err(PageError::value("image", index, wanted));
+        }
+        Ok(self.examples.item(index).expect("the image is embedded").pixels)
+    }
+
+    /// Sets the size of the noise: 0 is off, 1 as it was learned.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError`] for a scale below 0, or one that is not finite.
+    pub fn set_scale(&mut self, scale: f64) -> Result<(), PageError> {
+        self.model = amplify_noise(self.learned.model.clone(), scale)?;
+        self.scale = scale;
+        Ok(())
+    }
+
+    /// The size of the noise beside that which was learned.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// True if the model has noise that is not silent.
+    pub fn is_stochastic(&self) -> bool {
+        self.scale > 0.0 && !NoiseSummary::of(&self.model).entries().is_empty()
+    }
+
+    /// The probabilities of the classes in each of `draws` draws from number `first` on,
+    /// `[draws * classes]`.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError::Value`] for pixels that are no image of the model's, and for no or too many
+    /// draws.
+    pub fn predict(
+        &self,
+        pixels: &[f32],
+        key: u64,
+        first: usize,
+        draws: usize,
+    ) -> Result<Vec<f32>, PageError> {
+        let probabilities = self
+            .logits(pixels, Key::new(key).named("predict"), first, draws)?
+            .into_iter()
+            .flat_map(|logits| read(softmax(logits, 1)))
+            .collect();
+        Ok(probabilities)
+    }
+
+    /// The class of each of `draws` draws from number `first` on. They are draws for judging alone:
+    /// no prediction and no attack has used them. Errors as [`predict`](Self::predict).
+    pub fn classes(
+        &self,
+        pixels: &[f32],
+        key: u64,
+        first: usize,
+        draws: usize,
+    ) -> Result<Vec<u32>, PageError> {
+        let logits = self.logits(pixels, Key::new(key).named("judge"), first, draws)?;
+        Ok(logits.into_iter().map(|logits| largest(&read(logits))).collect())
+    }
+
+    /// The logits of each draw, `[1, classes]`.
+    pub(crate) fn logits(
+        &self,
+        pixels: &[f32],
+        key: Key,
+        first: usize,
+        draws: usize,
+    ) -> Result<Vec<Tensor<2>>, PageError> {
+        if !(1..=MOST_DRAWS).contains(&draws) {
+            return Err(PageError::value("draws", draws, format!("1 to {MOST_DRAWS}")));
+        }
+        let (image, model) = (self.tensor(pixels)?, self.frozen());
+        let draw = |draw: usize| draw_scope(key, draw as u64, 0, || model.logits(image.clone()));
+        Ok((first..first + draws).map(draw).collect())
+    }
+
+    /// The model, ready to be attacked.
+    pub(crate) fn frozen(&self) -> impl Classifier + use<> {
+        FrozenModel::new(&self.model, ResNet::forward)
+    }
+
+    /// The pixels as a batch of one image.
+    pub(crate) fn tensor(&self, pixels: &[f32]) -> Result<Tensor<4>, PageError> {
+        let [channels, height, width] = self.shape();
+        let wanted = channels * height * width;
+        if pixels.len() != wanted {
+            return Err(PageError::value("pixels", pixels.len(), format!("{wanted} of them")));
+        }
+        if let Some(pixel) = pixels.iter().find(|pixel| !(0.0..=1.0).contains(*pixel)) {
+            return Err(PageError::value("pixels", pixel, "numbers from 0 to 1"));
+        }
+        let data = TensorData::new(pixels.to_vec(), [1, channels, height, width]);
+        Ok(Tensor::from_data(data, &self.device))
+    }
+
+    /// Refuses a label that is no class.
+    pub(crate) fn check_label(&self, label: usize) -> Result<(), PageError> {
+        match label < self.learned.classes.len() {
+            true => Ok(()),
+            false => {
+                let wanted = format!("less than {}", self.learned.classes.len());
+                Err(PageError::value("label", label, wanted))
+            }
+        }
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        self.examples.image_shape()
+    }
+}
+
+/// The pixels of all test images.
+pub(crate) fn test_images() -> impl Iterator<Item = Vec<f32>> {
+    let test = digits(Split::Test);
+    (0..test.len()).map(move |i| test.item(i).expect("the image is embedded").pixels)
+}
+
+/// Two test images of each digit, which no training has seen.
+fn examples() -> ImageData {
+    let test = digits(Split::Test);
+    let mut seen = [0; 10];
+    test.filter(|i| {
+        let label = test.label(i).expect("the image is embedded");
+        seen[label] += 1;
+        seen[label] <= 2
+    })
+}
+
+/// The values of a tensor.
+pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_to_vec_as().expect("the device can be read")
+}
+
+/// The number of the largest logit, the first of equals.
+pub(crate) fn largest(logits: &[f32]) -> u32 {
+    let better = |best: usize, i: usize| if logits[i] > logits[best] { i } else { best };
+    (1..logits.len()).fold(0, better) as u32
+}
