@@ -132,12 +132,15 @@ fn the_python_of_the_book_is_python() {
 }
 
 #[test]
-fn every_example_is_in_the_gallery() {
+fn every_example_is_in_the_gallery_and_in_the_readme() {
     let gallery = read_to_string(source().join("examples.md")).unwrap();
-    let linked: BTreeSet<_> = links(&gallery).into_iter().collect();
+    let readme = read_to_string(root().join("README.md")).unwrap();
+    let linked: BTreeSet<_> = links(&gallery).into_iter().chain(links(&readme)).collect();
     for example in read_dir(root().join("examples")).unwrap() {
         let name = example.unwrap().file_name().into_string().unwrap();
-        let link = format!("../../../examples/{name}");
-        assert!(linked.contains(link.as_str()), "examples.md lacks {link}");
+        for link in [format!("../../../examples/{name}"), format!("examples/{name}")] {
+            let within = |found: &str| found == link || found.starts_with(&format!("{link}/"));
+            assert!(linked.iter().any(|found| within(found)), "no link to {link}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::packed::{BLOCK, Packed, merge};
 use super::pool::Block;
 use super::source::Source;
 use super::sum::add;
-use crate::arch::{WIDEST, arch};
+use crate::arch::{WIDEST, arch, multiply_add};
 use pulp::{Simd, WithSimd};
 
 /// Vectors of positions in a tile.
@@ -214,7 +214,7 @@ fn tile<S: Simd, const OUT: usize>(
         for out in 0..OUT {
             let weight = simd.splat_f32s(weights[out]);
             for vector in 0..VECTORS {
-                sums[out][vector] = simd.mul_add_f32s(weight, values[vector], sums[out][vector]);
+                sums[out][vector] = multiply_add(simd, weight, values[vector], sums[out][vector]);
             }
         }
     }

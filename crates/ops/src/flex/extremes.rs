@@ -1,7 +1,7 @@
 //! The least and the largest value of each row.
 
 use super::norm::TASK;
-use crate::arch::arch;
+use crate::arch::{arch, multiply_add};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -32,7 +32,7 @@ impl WithSimd for Extremes<'_> {
             for (chain, &value) in vectors.iter().enumerate() {
                 least[chain] = simd.min_f32s(least[chain], value);
                 largest[chain] = simd.max_f32s(largest[chain], value);
-                zeros[chain] = simd.mul_add_f32s(value, simd.splat_f32s(0.0), zeros[chain]);
+                zeros[chain] = multiply_add(simd, value, simd.splat_f32s(0.0), zeros[chain]);
             }
         }
         let [a, b] = zeros;

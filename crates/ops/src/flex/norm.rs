@@ -3,7 +3,7 @@
 
 use super::memory::build;
 use super::pool::Block;
-use crate::arch::arch;
+use crate::arch::{arch, multiply_add};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -258,7 +258,7 @@ impl WithSimd for Distances<'_> {
             for (chain, &value) in vectors.iter().enumerate() {
                 let distance = simd.sub_f32s(value, centers);
                 sums[0][chain] = simd.add_f32s(sums[0][chain], distance);
-                sums[1][chain] = simd.mul_add_f32s(distance, distance, sums[1][chain]);
+                sums[1][chain] = multiply_add(simd, distance, distance, sums[1][chain]);
             }
         }
         let mut result = [total(simd, sums[0]), total(simd, sums[1])];
@@ -285,7 +285,7 @@ impl WithSimd for Products<'_> {
             for (chain, (&gradient, &x)) in gradients.iter().zip(inputs).enumerate() {
                 sums[0][chain] = simd.add_f32s(sums[0][chain], gradient);
                 sums[1][chain] =
-                    simd.mul_add_f32s(gradient, simd.sub_f32s(x, means), sums[1][chain]);
+                    multiply_add(simd, gradient, simd.sub_f32s(x, means), sums[1][chain]);
             }
         }
         let mut result = [total(simd, sums[0]), total(simd, sums[1])];

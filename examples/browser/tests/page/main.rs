@@ -61,8 +61,7 @@ fn the_module_computes_what_the_library_does_natively() {
             "method": "pgd", "epsilon": 0.1, "steps": 8, "draws": 3, "key": 5,
         });
         let mut moved: Vec<Moved> = Vec::new();
-        let found =
-            native.attack(&settings, &pixels, label, &mut |step| moved.push(step)).unwrap();
+        let found = native.attack(&settings, &pixels, label, &mut |step| moved.push(step)).unwrap();
         let attacked = visitor.value(&format!(
             "(() => {{ window.steps = [];
                window.found = session.attack(JSON.stringify({text}), pixels, {label},
@@ -230,7 +229,8 @@ fn what_goes_wrong_is_a_sentence_on_the_page() {
     visitor.wait("Number(document.getElementById('prediction').dataset.draws) >= 10");
 
     // Weights that were cut short, and none.
-    for (file, told) in [("digits-cni-w/model.bpk", "SHA-256"), ("digits-cni-w/state.json", "SHA")] {
+    for (file, told) in [("digits-cni-w/model.bpk", "SHA-256"), ("digits-cni-w/state.json", "SHA")]
+    {
         let broken: &'static [&'static str] = Box::leak(Box::new([file]));
         let visitor = Visitor::open(&browser, &serve(&page, broken), 375, "");
         visitor.wait("document.getElementById('alert').innerText.trim() !== ''");

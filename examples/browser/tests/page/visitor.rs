@@ -145,7 +145,8 @@ impl Visitor {
     pub fn wait(&self, expression: &str) {
         let began = Instant::now();
         while self.value(expression) != Value::Bool(true) {
-            let state = "document.body.dataset.state + ': ' + document.body.innerText.slice(0, 600)";
+            let state =
+                "document.body.dataset.state + ': ' + document.body.innerText.slice(0, 600)";
             assert!(began.elapsed() < PATIENCE, "{expression} of {}", self.value(state));
             std::thread::sleep(Duration::from_millis(30));
         }
@@ -184,7 +185,7 @@ impl Visitor {
 
     /// What a screen reader is told at once.
     pub fn alert(&self) -> String {
-        let text = self.value("document.getElementById('alert').innerText.trim()");
+        let text = self.value("document.querySelector('#alert p').innerText.trim()");
         text.as_str().expect("a text").to_string()
     }
 
@@ -197,7 +198,8 @@ impl Visitor {
 
     /// A picture of the whole page, in a window of this width.
     pub fn picture(&self, width: u32) -> Vec<u8> {
-        let height = self.value("document.documentElement.scrollHeight").as_u64().expect("a height");
+        let height =
+            self.value("document.documentElement.scrollHeight").as_u64().expect("a height");
         self.tab.call_method(window(width, height as u32)).expect("a size");
         let format = Page::CaptureScreenshotFormatOption::Png;
         let picture = self.tab.capture_screenshot(format, None, None, true).expect("a picture");

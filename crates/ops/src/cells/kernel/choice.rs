@@ -15,7 +15,7 @@ use super::{Format, Work};
 use crate::arch::arch;
 use crate::cells::correlation::Correlation;
 use crate::cells::weights::Weights;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// The units of this processor that multiply in half precision.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl Units {
             Self::Dots(dots) => dots.run(work),
             Self::Vectors => match arch() {
                 #[cfg(target_arch = "x86_64")]
-                Arch::V4(simd) => simd.vectorize(ByWide(simd, work)),
+                pulp::Arch::V4(simd) => simd.vectorize(ByWide(simd, work)),
                 arch => arch.dispatch(ByAny(work)),
             },
         }

@@ -7,6 +7,7 @@
 
 use super::singles::Singles;
 use super::{Kernel, Lanes, Multiply, Sums, TILE};
+use crate::arch::multiply_add;
 use crate::cells::layout::{CELL, HALF, IMAGES, LANES};
 use pulp::Simd;
 
@@ -165,10 +166,10 @@ fn step<S: Simd, const V: usize, const G: usize, const A: bool, const B: bool>(
         for vector in 0..V {
             let [a, b] = &mut sums[image];
             if A {
-                a[vector] = simd.mul_add_f32s(value, first[lane][vector], a[vector]);
+                a[vector] = multiply_add(simd, value, first[lane][vector], a[vector]);
             }
             if B {
-                b[vector] = simd.mul_add_f32s(value, second[lane][vector], b[vector]);
+                b[vector] = multiply_add(simd, value, second[lane][vector], b[vector]);
             }
         }
     }
@@ -218,11 +219,11 @@ fn products<S: Simd, const V: usize, const G: usize, const A: bool, const B: boo
                 let value = simd.splat_f32s(value);
                 for vector in 0..V {
                     if A {
-                        out[0][vector] = simd.mul_add_f32s(value, vectors[vector], out[0][vector]);
+                        out[0][vector] = multiply_add(simd, value, vectors[vector], out[0][vector]);
                     }
                     if B {
                         out[1][vector] =
-                            simd.mul_add_f32s(value, vectors[V + vector], out[1][vector]);
+                            multiply_add(simd, value, vectors[V + vector], out[1][vector]);
                     }
                 }
             }

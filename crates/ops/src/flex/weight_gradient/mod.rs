@@ -15,7 +15,7 @@ use super::geometry::Geometry;
 use super::lanes::load;
 use super::memory::scratch;
 use super::pool::Block;
-use crate::arch::{arch, vector_len};
+use crate::arch::{arch, multiply_add, vector_len};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 use transpose::{transpose_gradient, transpose_input, transpose_patches};
@@ -149,7 +149,7 @@ impl Positions<'_> {
                 let factor = simd.splat_f32s(scalars[scalar]);
                 for unit in 0..UNITS {
                     sums[unit][scalar] =
-                        simd.mul_add_f32s(factor, values[unit], sums[unit][scalar]);
+                        multiply_add(simd, factor, values[unit], sums[unit][scalar]);
                 }
             }
         }

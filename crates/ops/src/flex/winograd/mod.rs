@@ -18,7 +18,7 @@ use super::memory::{build, scratch};
 use super::packed::BLOCK;
 use super::pool::Block;
 use super::source::Source;
-use crate::arch::{WIDEST, arch, vector_len};
+use crate::arch::{WIDEST, arch, multiply_add, vector_len};
 use pulp::{Simd, WithSimd};
 use tiles::Place;
 use transform::{analyse, split, synthesise};
@@ -188,7 +188,7 @@ fn multiply<S: Simd, const OUT: usize>(
         for out in 0..OUT {
             let weight = simd.splat_f32s(weights[out]);
             for vector in 0..VECTORS {
-                sums[out][vector] = simd.mul_add_f32s(weight, values[vector], sums[out][vector]);
+                sums[out][vector] = multiply_add(simd, weight, values[vector], sums[out][vector]);
             }
         }
     }
