@@ -1,5 +1,5 @@
 //! Is leaving out high frequencies a defence? Three bands in front of one trained network, against
-//! an attacker who does not know of them, as in the published study, and against two who do.
+//! an attacker who does not know of them, as in the authors' own study, and against two who do.
 //!
 //! `cargo run --release --example band_limited --features band-limited`
 

@@ -40,15 +40,31 @@ impl Dataset {
         })
     }
 
-    fn load(self, source: &Source, split: Split) -> Result<ImageData, DataError> {
+    fn load(self, source: &Source, split: Split) -> Result<ImageData, Box<dyn Error>> {
         if source.download {
             download(self, source)?;
         }
-        match self {
+        let found = match self {
             Self::Cifar10 => cifar10(&source.data, split),
             Self::Cifar100 => cifar100(&source.data, split),
             Self::Digits => Ok(digits(split)),
+        };
+        Ok(found.map_err(with_ways)?)
+    }
+}
+
+/// The error with the ways to get the files, if they are what is missing.
+fn with_ways(error: DataError) -> Box<dyn Error> {
+    let fetch = match cfg!(feature = "download") {
+        true => "--download fetches them",
+        false => "--download fetches them in a build with `--features download`",
+    };
+    match error {
+        DataError::Missing { .. } => {
+            format!("{error}; --data names their folder, {fetch}, --dataset digits needs none")
+                .into()
         }
+        other => other.into(),
     }
 }
 
@@ -142,10 +158,10 @@ impl<'a> Images<'a> {
     }
 
     /// Reads the images to train on.
-    pub fn train(&self, source: &Source) -> Result<ImageData, DataError> {
+    pub fn train(&self, source: &Source) -> Result<ImageData, Box<dyn Error>> {
         match self {
             Self::Named(set) => set.load(source, Split::Train),
-            Self::Folder(folder) => folder.reader().load(),
+            Self::Folder(folder) => Ok(folder.reader().load()?),
         }
     }
 
@@ -155,17 +171,18 @@ impl<'a> Images<'a> {
         &self,
         source: &Source,
         model: Option<(&NetworkConfig, &[String])>,
-    ) -> Result<ImageData, DataError> {
+    ) -> Result<ImageData, Box<dyn Error>> {
         let folder = match self {
             Self::Named(set) => return set.load(source, Split::Test),
             Self::Folder(folder) => folder.reader(),
         };
-        let Some((config, classes)) = model else { return folder.load() };
+        let Some((config, classes)) = model else { return Ok(folder.load()?) };
         let folder = folder.with_size(config.image_size());
-        match classes {
+        let found = match classes {
             [] => folder.load(),
             classes => folder.with_classes(classes).load(),
-        }
+        };
+        Ok(found?)
     }
 }
 

@@ -71,6 +71,10 @@ pub fn ablate(args: &Ablate, given: &Given) -> Result<Exit, Box<dyn Error>> {
     if args.list {
         return list(args, &runs);
     }
+    if args.out.join("checkpoints").exists() {
+        let out = args.out.display();
+        return Err(format!("{out}: got the folder of a run, wanted that of an ablation").into());
+    }
     // The runs stay in any case; their record is that of one plan.
     let before = args.out.join("ablation.json");
     if before.exists() {

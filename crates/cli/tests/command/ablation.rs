@@ -235,6 +235,11 @@ fn a_plan_without_runs_or_with_foreign_files_is_refused() {
     let said = refused(ablate(&plan, &folder.join("out"), ""));
     assert!(said.contains("files that no ablation has written"), "{said}");
     assert_eq!(fs::read_to_string(strange.join("mine.txt")).unwrap(), "mine");
+    let run = folder.join("run");
+    fs::create_dir_all(run.join("checkpoints")).unwrap();
+    let said = refused(ablate(&plan, &run, ""));
+    assert!(said.contains("got the folder of a run, wanted that of an ablation"), "{said}");
+    assert_eq!(fs::read_dir(&run).unwrap().count(), 1);
     let said = refused(ablate(&folder.join("none.toml"), &folder.join("out"), ""));
     assert!(said.contains("none.toml"), "{said}");
     // Every arm is looked at before the first one trains.

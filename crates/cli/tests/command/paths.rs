@@ -36,6 +36,19 @@ fn arguments_that_are_no_text_are_paths_or_refused() {
 }
 
 #[test]
+fn absent_data_are_told_with_the_ways_to_get_them() {
+    let folder = scratch("no-data");
+    let flags = ["train", "--dataset", "cifar10", "--data", "nowhere", "--out", "run"];
+    let mut arguments: Vec<OsString> = flags.map(OsString::from).into();
+    arguments[6] = folder.join("run").into();
+    let said = refused(arguments);
+    for way in ["nowhere: not found: data_batch_1.bin", "--data names", "--download", "digits"] {
+        assert!(said.contains(way), "{said}");
+    }
+    assert!(!folder.join("run").exists());
+}
+
+#[test]
 fn the_path_of_a_checkpoint_may_begin_anywhere_on_the_way_to_it() {
     let (run, folder) = (trained(), scratch("relative"));
     let checkpoints = run.join("checkpoints");

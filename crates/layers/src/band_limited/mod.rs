@@ -16,8 +16,8 @@
 //! projection of its padded input on the kept frequencies, followed by an ordinary convolution.
 //!
 //! A band-limited model is no defence because of its bands. The layers are linear and have exact
-//! gradients, so that an attack that is given the model knows them; the published study of attacks
-//! gave it another.
+//! gradients, so that an attack that is given the model knows them; the study of attacks in the
+//! authors' repository gave it another.
 
 mod band;
 mod basis;
