@@ -1,7 +1,7 @@
 // The attack: its settings, its run, and what it does to the image step by step.
 
 import { distribution, lines } from "./charts.js";
-import { $, emit, isNoisy, lab, on, run, say, stop } from "./lab.js";
+import { $, emit, isNoisy, lab, on, outdated, run, say, stop } from "./lab.js";
 import { changes, paintDifference, paintImage } from "./paint.js";
 import { predict, words } from "./prediction.js";
 
@@ -74,7 +74,7 @@ function draw(attack) {
   $("attack-progress").value = last.step;
   const of = (name) => steps.map((step) => step[name]);
   lines($("attack-chart"), last.steps, of("step"), [
-    { name: "loss that the attack climbs", values: of("loss"), show: (v) => v.toFixed(2) },
+    { name: "loss: cross-entropy", values: of("loss"), show: (v) => v.toFixed(2) },
     { name: "margin: wrong above 0", values: of("margin"), mark: 0, show: (v) => v.toFixed(1) },
     {
       name: "share of draws that are wrong",
@@ -91,13 +91,21 @@ function setData({ step, steps, loss, margin, wrong }, done) {
 }
 
 /** How the attack ended, as a sentence. */
-function outcome({ steps, done }) {
-  const last = steps.at(-1);
+function outcome({ steps, done, noisy }) {
+  const { step, steps: most, wrong } = steps.at(-1);
+  // Square ends as soon as a model without noise is wrong.
+  if (done && step < most) {
+    return `The attack fooled the model at step ${step} of ${most} and ended.`;
+  }
   const end = done
-    ? `The attack is done after ${last.step} of ${last.steps} steps.`
-    : `The attack was ended at step ${last.step} of ${last.steps}. Its last image is kept.`;
-  const wrong = Math.round(100 * last.wrong);
-  return `${end} At that step the model was wrong in ${wrong}\u00a0% of draws.`;
+    ? `The attack is done after ${step} of ${most} steps.`
+    : `The attack was ended at step ${step} of ${most}. Its last image is kept.`;
+  const found = noisy
+    ? `wrong in ${Math.round(100 * wrong)}\u00a0% of ten draws`
+    : wrong > 0
+      ? "wrong"
+      : "still right";
+  return `${end} At that step the model was ${found}.`;
 }
 
 function start() {
@@ -107,6 +115,7 @@ function start() {
     settings: chosen,
     radius: showRadius(),
     scale: lab.scale,
+    noisy: isNoisy(),
     before: image.pixels,
     steps: [],
     pixels: undefined,
@@ -172,10 +181,9 @@ function refresh() {
   if (focused === $("start") && runs) $("cancel").focus();
   if (focused === $("cancel") && !runs) $("start").focus();
   $("start-why").textContent = obstacle();
-  const stale = lab.attack && lab.attack.scale !== lab.scale;
-  $("attack-stale").textContent = stale
-    ? `This attack was made with the noise at scale ${lab.attack.scale.toFixed(2)}; ` +
-      `it is at ${lab.scale.toFixed(2)} now.`
+  const { attack } = lab;
+  $("attack-stale").textContent = attack
+    ? outdated("attack", { scale: attack.scale, key: attack.settings.key })
     : "";
 }
 
@@ -193,7 +201,7 @@ export function wireAttack() {
   setSteps();
   on("model", fit);
   for (const change of ["image", "label", "attack"]) on(change, clear);
-  for (const change of ["task", "image", "label", "scale"]) on(change, refresh);
+  for (const change of ["task", "image", "label", "key", "scale"]) on(change, refresh);
   $("method").onchange = () => {
     setSteps();
     showSettings();

@@ -20,7 +20,10 @@ function tell(text) {
 }
 
 async function copy() {
+  // The program is written after the attack that runs.
+  tell("Writing the program …");
   await show();
+  tell("");
   if ($("code").hidden) return;
   try {
     await navigator.clipboard.writeText($("code").textContent);

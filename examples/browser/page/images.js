@@ -122,6 +122,9 @@ export function wireImages() {
   };
   $("clear").onclick = () => {
     clearPad();
+    if (lab.image.name === DRAWING) {
+      showOwn(DRAWING, new Float32Array(lab.image.pixels.length), lab.image.label);
+    }
     say("The pad is empty.");
   };
   $("label").onchange = () => {

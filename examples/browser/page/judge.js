@@ -3,7 +3,7 @@
 
 import { averages } from "./attack.js";
 import { intervals } from "./charts.js";
-import { $, emit, isNoisy, lab, on, run, say, stop } from "./lab.js";
+import { $, isNoisy, lab, on, outdated, run, say, stop } from "./lab.js";
 
 const BATCH = 20;
 const MOST = 500;
@@ -15,13 +15,30 @@ const percent = (value) => `${(100 * value).toFixed(1)}\u00a0%`;
 
 const tries = () => Number($("tries").value);
 
-/** Tells each row anew from the classes of its draws. */
-async function summarize({ rows, label, noisy }) {
+/**
+ * Tells each row anew from the classes of its draws. Without noise there is one pass, which is like
+ * every other: one try is as good as Q, and nothing is left to estimate.
+ */
+async function summarize(now) {
+  const { rows, label, noisy } = now;
   for (const row of rows) {
-    row.summary = await lab.engine.call("summary", row.classes, label, tries());
-    // Without noise one pass tells all, and nothing is left to estimate.
+    row.summary = await lab.engine.call("summary", row.classes, label, noisy ? tries() : 1);
     if (!noisy) row.summary.low = row.summary.high = row.summary.probability;
   }
+  if (rows.length === 3) now.stronger = await stronger(now);
+}
+
+/**
+ * Which attack is stronger: "attacked", "weak", or undefined where the draws do not tell. The same
+ * draws judge both images. Were the attacks alike, a draw that is right on one image alone would be
+ * right on either with probability 1/2; so the interval is asked for 1/2 (McNemar's exact test).
+ */
+async function stronger({ rows: [, attacked, weak], label }) {
+  const onWeak = weak.classes.map((found) => Number(found === label));
+  const alone = onWeak.filter((right, draw) => right !== Number(attacked.classes[draw] === label));
+  if (alone.length === 0) return undefined;
+  const { low, high } = await lab.engine.call("summary", alone, 1, 1);
+  return low > 0.5 ? "attacked" : high < 0.5 ? "weak" : undefined;
 }
 
 function cell(tag, text) {
@@ -53,7 +70,7 @@ function show({ rows, noisy }) {
   );
   $("best-name").textContent = `Best of ${tries()}`;
   if (told.length > 0) {
-    $("confidence").textContent = `${100 * told[0].summary.confidence} %`;
+    $("confidence").textContent = `${100 * told[0].summary.confidence}\u00a0%`;
     intervals(
       $("judge-chart"),
       told.map(({ name, summary }) => ({ name, ...summary })),
@@ -63,7 +80,7 @@ function show({ rows, noisy }) {
 }
 
 /** How much the weak attack flatters, as a sentence. */
-function flattery({ rows, attack }) {
+function flattery({ rows, attack, stronger }) {
   const [, attacked, weak] = rows.map(({ summary }) => summary);
   if (!lab.model.stochastic) {
     return "This model has no noise, so there is nothing to average over and no weak attack.";
@@ -77,14 +94,14 @@ function flattery({ rows, attack }) {
   }
   const [a, w] = [percent(attacked.probability), percent(weak.probability)];
   const both = `After the weak attack ${w} of draws are right, after the averaging one ${a}.`;
-  if (weak.low > attacked.high) {
+  if (stronger === "attacked") {
     const points = (100 * (weak.probability - attacked.probability)).toFixed(1);
     return `${both} On this image the weak attack flatters the model by ${points} points.`;
   }
-  if (attacked.low > weak.high) {
+  if (stronger === "weak") {
     return `${both} Here the weak attack found the worse image; the lower number counts.`;
   }
-  return `${both} The intervals overlap, so these draws do not tell the attacks apart.`;
+  return `${both} These ${weak.draws} draws do not show that one attack is stronger.`;
 }
 
 function tell(text) {
@@ -112,7 +129,11 @@ function start() {
     say("The judgement has started.");
     show(now);
     if (averages(attack)) {
-      attack.weak ??= await weaken(attack, image, signal);
+      try {
+        attack.weak ??= await weaken(attack, image, signal);
+      } finally {
+        tell("");
+      }
       rows.push({ id: "weak", name: "weakly attacked", pixels: attack.weak, classes: [] });
     }
     const most = noisy ? MOST : 1;
@@ -158,11 +179,7 @@ function refresh() {
   if (focused === $("judge") && runs) $("stop").focus();
   if (focused === $("stop") && !runs) $("judge").focus();
   $("judge-why").textContent = obstacle();
-  const stale = judgement && judgement.scale !== lab.scale;
-  $("judge-stale").textContent = stale
-    ? `This judgement was made with the noise at scale ${judgement.scale.toFixed(2)}; ` +
-      `it is at ${lab.scale.toFixed(2)} now.`
-    : "";
+  $("judge-stale").textContent = judgement ? outdated("judgement", judgement) : "";
 }
 
 function clear() {
@@ -175,7 +192,7 @@ function clear() {
 
 export function wireJudge() {
   for (const change of ["image", "label", "attack"]) on(change, clear);
-  for (const change of ["task", "image", "label", "scale", "attack"]) on(change, refresh);
+  for (const change of ["task", "image", "label", "key", "scale", "attack"]) on(change, refresh);
   $("tries").oninput = retell;
   $("judge").onclick = start;
   $("stop").onclick = stop;

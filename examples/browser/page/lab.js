@@ -23,6 +23,16 @@ export const lab = {
 /** Whether two draws of the model can differ. */
 export const isNoisy = () => lab.model.stochastic && lab.scale > 0;
 
+/** Says that a result was made with another scale or key than now's; empty where it was not. */
+export function outdated(result, { scale, key }) {
+  const [then, now] = [scale.toFixed(2), lab.scale.toFixed(2)];
+  if (then !== now) {
+    return `This ${result} was made with the noise at scale ${then}; it is at ${now} now.`;
+  }
+  if (key === lab.key) return "";
+  return `This ${result} was made with the key ${key}; it is ${lab.key} now.`;
+}
+
 const events = new EventTarget();
 
 /** Calls `heard` after every change of that name: model, image, noise, attack or task. */
@@ -57,7 +67,9 @@ function setState(running) {
   emit("task");
 }
 
+/** Of the task that was asked for last, and of the one that works. */
 let control;
+let working;
 let last = Promise.resolve();
 
 /**
@@ -68,6 +80,8 @@ let last = Promise.resolve();
  * @param {() => void} [again] offered where the task fails
  */
 export function run(name, work, again) {
+  // Another model is wanted already: the one just loaded makes no prediction.
+  if (name === "predict" && lab.running === "load" && control !== working) return last;
   const waits = lab.running === "predict" && (name === "attack" || name === "judge");
   if (!waits) control?.abort();
   const mine = new AbortController();
@@ -77,6 +91,7 @@ export function run(name, work, again) {
   last = last.then(async () => {
     try {
       mine.signal.throwIfAborted();
+      working = mine;
       await work(mine.signal);
     } catch (error) {
       if (!mine.signal.aborted) warn(error.message, again);

@@ -17,7 +17,9 @@ async function show() {
     spectrum($("spectrum"), noise.spectrum);
     $("noise-law").textContent = noise.law;
     $("noise-size").textContent = noise.size.toPrecision(3);
-    $("noise-relative").textContent = `${(100 * noise.relative).toFixed(1)} %`;
+    // Weights that are all equal have no spread to compare with.
+    $("noise-relative").textContent =
+      noise.relative === null ? "–" : `${(100 * noise.relative).toFixed(1)} %`;
   } catch (error) {
     warn(error.message);
   }

@@ -85,6 +85,10 @@ function closeNotes(except) {
 
 // The noise and the attack fit themselves to a new model before its first image is shown.
 for (const wire of [wireNoise, wireAttack, wireJudge, wireCode, wirePrediction, wireImages]) wire();
+// A click on what is about to be replaced must not end the loading.
+on("task", () => {
+  for (const part of document.querySelectorAll("section")) part.inert = lab.running === "load";
+});
 $("model").onchange = () => loadModel($("model").value);
 $("key").max = MOST_KEY;
 $("key").onchange = setKey;
