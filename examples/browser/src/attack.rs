@@ -2,7 +2,8 @@
 
 use crate::session::{largest, read};
 use crate::{PageError, Session};
-use cni_burn::attacks::{Adversarial, Progress};
+use burn::tensor::Tensor;
+use cni_burn::attacks::{Passes, Perturbed, Progress};
 use cni_burn::prelude::{Attack, Key, Pgd, Square, Threat};
 use serde::Deserialize;
 
@@ -49,15 +50,13 @@ pub struct Moved {
     pub steps: usize,
     /// The pixels, `[channels * height * width]`.
     pub pixels: Vec<f32>,
-    /// The cross entropy of the true class, mean over ten draws that the attack does not use; one
-    /// draw for a model without noise.
+    /// The cross entropy of the true class, mean over ten draws that the attack does not use, the
+    /// same at each step; one draw for a model without noise.
     pub loss: f64,
     /// The largest other logit less that of the true class, mean over these draws: above 0 is wrong.
     pub margin: f64,
     /// The share of these draws in which the model is wrong.
     pub wrong: f64,
-    /// The largest change of a pixel.
-    pub distance: f64,
     /// Forward passes of the attack so far.
     pub forwards: u64,
     /// Backward passes of the attack so far.
@@ -99,7 +98,8 @@ impl AttackSettings {
 
 impl Session {
     /// Attacks an image of the class `label`, and tells of each step as it is done: for Square, of
-    /// every tenth query and of the last. Returns the adversarial pixels.
+    /// every tenth query and of the last, which for a model without noise is the first that it gets
+    /// wrong. Returns the adversarial pixels.
     ///
     /// # Errors
     ///
@@ -114,52 +114,58 @@ impl Session {
     ) -> Result<Vec<f32>, PageError> {
         self.check_label(label)?;
         let (image, model, attack) = (self.tensor(pixels)?, self.frozen(), settings.attack()?);
-        let labels = burn::tensor::Tensor::from_ints([label as i32], &image.device());
+        let labels = Tensor::from_ints([label as i32], &image.device());
         let steps = settings.steps;
         let every = if settings.method == Method::Square { QUERIES } else { 1 };
-        let mut trace = Vec::new();
+        let (mut trace, mut untold) = (Vec::new(), None);
         let mut progress = |at: &Progress| {
-            if at.active == 1 && (at.iteration % every == 0 || at.iteration == steps) {
-                on_step(self.watch(at, pixels, label, settings));
+            let at = At { step: at.iteration, passes: at.passes, images: at.images.clone() };
+            if at.step % every == 0 || at.step == steps {
+                untold = None;
+                on_step(self.watch(at, label, settings));
+            } else {
+                untold = Some(at);
             }
         };
-        let Adversarial { images, .. } = attack
+        let Perturbed { images, .. } = attack
             .on(&model)
             .with_key(settings.attack_key())
             .with_stochastic(self.is_stochastic())
-            .with_judging_draws(1)?
             .with_progress(&mut progress)
             .with_trace(&mut trace) // A random search then shows its best image.
-            .run(image, labels)?;
+            .perturb(image, labels)?;
+        // A random search ends as soon as a model without noise is wrong.
+        if let Some(at) = untold {
+            on_step(self.watch(at, label, settings));
+        }
         Ok(read(images))
     }
 
-    fn watch(
-        &self,
-        at: &Progress,
-        clean: &[f32],
-        label: usize,
-        settings: &AttackSettings,
-    ) -> Moved {
-        let pixels = read(at.images.clone().inner());
+    fn watch(&self, at: At, label: usize, settings: &AttackSettings) -> Moved {
+        let pixels = read(at.images.inner());
         let draws = if self.is_stochastic() { WATCHING } else { 1 };
         let key = Key::new(settings.key).named("watch");
         let logits = self.logits(&pixels, key, 0, draws).expect("an attack stays within images");
         let seen: Vec<_> = logits.into_iter().map(|draw| Seen::of(&read(draw), label)).collect();
         let mean = |of: fn(&Seen) -> f64| seen.iter().map(of).sum::<f64>() / seen.len() as f64;
-        let distance = pixels.iter().zip(clean).map(|(now, then)| f64::from((now - then).abs()));
         Moved {
-            step: at.iteration,
+            step: at.step,
             steps: settings.steps,
             loss: mean(|seen| seen.loss),
             margin: mean(|seen| seen.margin),
             wrong: mean(|seen| f64::from(seen.wrong)),
-            distance: distance.fold(0.0, f64::max),
             forwards: at.passes.forwards,
             backwards: at.passes.backwards,
             pixels,
         }
     }
+}
+
+/// A step that an attack has done.
+struct At {
+    step: usize,
+    passes: Passes,
+    images: Tensor<4>,
 }
 
 /// What one draw says of an image.

@@ -117,7 +117,6 @@ fn object(moved: &Moved) -> Result<JsValue, JsValue> {
         ("loss", moved.loss),
         ("margin", moved.margin),
         ("wrong", moved.wrong),
-        ("distance", moved.distance),
         ("forwards", moved.forwards as f64),
         ("backwards", moved.backwards as f64),
     ];

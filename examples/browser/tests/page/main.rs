@@ -186,6 +186,10 @@ fn a_visitor_attacks_cancels_judges_and_changes_the_model_on_a_phone_and_a_desk(
         visitor.click("#start");
         visitor.wait("document.getElementById('attack-result').dataset.done === 'true'");
         visitor.wait_until_ready();
+        visitor.click("#judge");
+        visitor.wait("document.querySelectorAll('#judgement tr[data-draws]').length === 2");
+        visitor.wait_until_ready();
+        assert_eq!(visitor.value("document.getElementById('alert').innerText.trim()"), "");
         visitor.click("#copy");
         visitor.wait("document.getElementById('code').innerText.includes('Square::new(threat)')");
 
