@@ -120,7 +120,7 @@ impl Session {
         let (mut trace, mut untold) = (Vec::new(), None);
         let mut progress = |at: &Progress| {
             let at = At { step: at.iteration, passes: at.passes, images: at.images.clone() };
-            if at.step % every == 0 || at.step == steps {
+            if at.step.is_multiple_of(every) || at.step == steps {
                 untold = None;
                 on_step(self.watch(at, label, settings));
             } else {

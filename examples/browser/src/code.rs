@@ -1,6 +1,7 @@
 //! The program that does the same.
 
-use crate::session::test_images;
+use crate::catalog::Data;
+use crate::session::test_digits;
 use crate::{AttackSettings, Method, PageError, Session};
 use std::fmt::Write;
 
@@ -28,7 +29,11 @@ impl Session {
             Method::Pgd => format!("Pgd::new(threat).with_steps({steps})?{draws}"),
             Method::Square => format!("Square::new(threat).with_queries({steps})?{draws}"),
         };
-        let mut code = String::from(HEAD);
+        let source = match self.entry.data {
+            Data::Digits => "digits",
+            Data::Cifar10 => "cifar10",
+        };
+        let mut code = HEAD.replace("SOURCE", source);
         let mut line = |text: String| writeln!(code, "    {text}").expect("a string takes it");
         line(format!(
             "let run = Pretrained::{:?}.load(\"weights\", &device)?;",
@@ -41,21 +46,16 @@ impl Session {
                 line("let model = FrozenModel::new(&model, ResNet::forward);".to_string());
             }
         }
-        line("let test = digits(Split::Test);".to_string());
-        match test_images().position(|image| image == pixels) {
-            Some(place) => {
-                line(format!("let (image, _) = test.batch([{place}], &device)?;"));
+        let (data, known) = match self.entry.data {
+            Data::Digits => {
+                ("digits(Split::Test)", test_digits().position(|image| image == pixels))
             }
-            None => {
-                let values: Vec<_> = pixels.iter().map(|value| format!("{value:?}")).collect();
-                line("let pixels = [".to_string());
-                values.chunks(8).for_each(|row| line(format!("    {},", row.join(", "))));
-                line("];".to_string());
-                line(
-                    "let image = Tensor::<1>::from_floats(pixels, &device).reshape([1, 1, 8, 8]);"
-                        .to_string(),
-                );
-            }
+            Data::Cifar10 => ("cifar10(\"data\", Split::Test)?", None),
+        };
+        line(format!("let test = {data};"));
+        match known {
+            Some(place) => line(format!("let (image, _) = test.batch([{place}], &device)?;")),
+            None => literal(pixels, self.shape()).lines().for_each(|text| line(text.to_string())),
         }
         line(format!("let label = Tensor::<1, Int>::from_ints([{label}], &device);"));
         line(String::new());
@@ -69,9 +69,32 @@ impl Session {
     }
 }
 
+/// An image in the program's text: as bytes if its pixels are those of a file.
+fn literal(pixels: &[f32], [channels, height, width]: [usize; 3]) -> String {
+    let rows = |values: Vec<String>| -> String {
+        values.chunks(width).map(|row| format!("    {},\n", row.join(", "))).collect()
+    };
+    let bytes: Vec<f32> = pixels.iter().map(|value| 255.0 * value).collect();
+    let values = match bytes.iter().all(|byte| (byte - byte.round()).abs() < 1e-3) {
+        true => format!(
+            "let bytes: [u8; {}] = [\n{}];\nlet pixels = bytes.map(|byte| f32::from(byte) / 255.0);",
+            bytes.len(),
+            rows(bytes.iter().map(|byte| byte.round().to_string()).collect())
+        ),
+        false => {
+            let floats = pixels.iter().map(|value| format!("{value:?}")).collect();
+            format!("let pixels = [\n{}];", rows(floats))
+        }
+    };
+    format!(
+        "{values}\nlet image = Tensor::<1>::from_floats(pixels, &device);\n\
+         let image = image.reshape([1, {channels}, {height}, {width}]);"
+    )
+}
+
 const HEAD: &str = "\
 use burn::tensor::{Device, Int, Tensor};
-use cni_burn::data::{Split, digits};
+use cni_burn::data::{Split, SOURCE};
 use cni_burn::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -11,6 +11,7 @@
 //! | `attack` | the attacks, and each step of theirs |
 //! | `judgement` | how often a model is right, with an interval |
 //! | `noise` | what noise a layer has learned |
+//! | `pictures` | pictures for the models of CIFAR-10 |
 //! | `code` | the program that does the same |
 
 mod attack;
@@ -21,6 +22,7 @@ mod code;
 mod error;
 mod judgement;
 mod noise;
+mod pictures;
 mod session;
 
 pub use attack::{AttackSettings, Method, Moved};

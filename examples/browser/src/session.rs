@@ -1,5 +1,7 @@
 //! A model, its images and its predictions.
 
+use crate::catalog::Data;
+use crate::pictures::drawn;
 use crate::{CATALOG, Entry, PageError};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -90,7 +92,11 @@ impl Session {
         let device = Device::flex();
         let learned = entry.weights.read(state, weights, &device)?;
         let model = learned.model.clone();
-        Ok(Self { entry, learned, model, scale: 1.0, examples: examples(), device })
+        let examples = match entry.data {
+            Data::Digits => two_of_each_digit(),
+            Data::Cifar10 => drawn(),
+        };
+        Ok(Self { entry, learned, model, scale: 1.0, examples, device })
     }
 
     /// What there is to know of the model.
@@ -100,7 +106,11 @@ impl Session {
         let classes = self.learned.classes.clone();
         let example = |i| {
             let label = self.examples.label(i).expect("the image is embedded");
-            Example { label, name: format!("test image {}: {}", i + 1, classes[label]) }
+            let kind = match self.entry.data {
+                Data::Digits => "test image",
+                Data::Cifar10 => "drawn picture",
+            };
+            Example { label, name: format!("{kind} {}: {}", i + 1, classes[label]) }
         };
         let layer = |entry: &cni_burn::layers::NoiseEntry| Layer {
             name: entry.path.clone(),
@@ -239,19 +249,20 @@ impl Session {
         }
     }
 
-    fn shape(&self) -> [usize; 3] {
+    /// Channels, rows and columns of an image.
+    pub(crate) fn shape(&self) -> [usize; 3] {
         self.examples.image_shape()
     }
 }
 
-/// The pixels of all test images.
-pub(crate) fn test_images() -> impl Iterator<Item = Vec<f32>> {
+/// The pixels of all test digits.
+pub(crate) fn test_digits() -> impl Iterator<Item = Vec<f32>> {
     let test = digits(Split::Test);
     (0..test.len()).map(move |i| test.item(i).expect("the image is embedded").pixels)
 }
 
 /// Two test images of each digit, which no training has seen.
-fn examples() -> ImageData {
+fn two_of_each_digit() -> ImageData {
     let test = digits(Split::Test);
     let mut seen = [0; 10];
     test.filter(|i| {

@@ -43,6 +43,9 @@ fn the_program_to_copy_is_this_one_and_runs() {
 
     let known = session.code(&settings, &session.image(4).unwrap(), 2).unwrap();
     assert!(known.contains("test.batch([") && !known.contains("let pixels"), "{known}");
+    drawn[0] = 96.0 / 255.0;
+    let bytes = session.code(&settings, &drawn, 2).unwrap();
+    assert!(bytes.contains("let bytes: [u8; 64] = [\n        96, 0, "), "{bytes}");
     session.set_scale(0.0).unwrap();
     let silent = session.code(&settings, &drawn, 2).unwrap();
     assert!(!silent.contains("with_draws"), "one draw is all there are: {silent}");

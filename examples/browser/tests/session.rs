@@ -60,6 +60,22 @@ fn a_description_is_that_of_the_model() {
     assert_eq!((clean.layers.len(), clean.noise_parameters, clean.stochastic), (0, 0, false));
 }
 
+/// The models recognize the drawings: those without noise, and those with noise in most draws.
+#[test]
+fn models_of_photographs_have_drawn_pictures() {
+    for entry in CATALOG.iter().filter(|entry| entry.name.starts_with("cifar10")) {
+        let session = session(entry.name);
+        let shown = session.describe();
+        assert_eq!([shown.channels, shown.height, shown.width], [3, 32, 32]);
+        assert_eq!((shown.images.len(), &*shown.images[2].name), (4, "drawn picture 3: ship"));
+        for (image, example) in shown.images.iter().enumerate() {
+            let classes = session.classes(&session.image(image).unwrap(), 1, 0, 10).unwrap();
+            let right = Summary::of(&classes, example.label, 1).unwrap().right;
+            assert!(right >= 8, "{}, {}: {right} of 10", entry.name, example.name);
+        }
+    }
+}
+
 #[test]
 fn predictions_are_distributions_of_keyed_draws() {
     let session = session("digits-cni-w");

@@ -41,6 +41,14 @@ pub enum Pretrained {
     DigitsPniW,
     /// The same with colored noise of rank 5 on its weights (CNI-W), relative to them.
     DigitsCniW,
+    /// A ResNet-20 for CIFAR-10, trained for ten epochs against N-FGSM at 8/255 in L∞.
+    Cifar10Adversarial,
+    /// The same with the mean of the clean and the adversarial loss, half of each.
+    Cifar10HalfAndHalf,
+    /// [`Cifar10Adversarial`](Self::Cifar10Adversarial) with white noise on its weights (PNI-W).
+    Cifar10PniW,
+    /// The same with colored noise of rank 5 on its weights (CNI-W), relative to them.
+    Cifar10CniW,
 }
 
 /// The reason why weights are not loaded.
@@ -99,8 +107,16 @@ pub enum PretrainedError {
 
 impl Pretrained {
     /// All weights.
-    pub const ALL: &[Self] =
-        &[Self::DigitsClean, Self::DigitsAdversarial, Self::DigitsPniW, Self::DigitsCniW];
+    pub const ALL: &[Self] = &[
+        Self::DigitsClean,
+        Self::DigitsAdversarial,
+        Self::DigitsPniW,
+        Self::DigitsCniW,
+        Self::Cifar10Adversarial,
+        Self::Cifar10HalfAndHalf,
+        Self::Cifar10PniW,
+        Self::Cifar10CniW,
+    ];
 
     /// The name, which is that of the folder, and the SHA-256 of the file `state.json` in it, which
     /// has the checksum of the weights themselves.
@@ -119,6 +135,22 @@ impl Pretrained {
             Self::DigitsCniW => {
                 ("digits-cni-w", "dad4b4b5dc5b2fc83add6d6ee847dfd65791c326f47b995fe3c907b92bcdb831")
             }
+            Self::Cifar10Adversarial => (
+                "cifar10-adversarial",
+                "4109b26a0cb76fa179077be378a9d1ecd8b06210d6192e1e96e9a63744399c17",
+            ),
+            Self::Cifar10HalfAndHalf => (
+                "cifar10-half-and-half",
+                "7be0cb6f82cf156d0b663434f17e0a103143127afe8686f9f3cfb52989d5a2c4",
+            ),
+            Self::Cifar10PniW => (
+                "cifar10-pni-w",
+                "49106cd9c662cbafbc111bd016ffda12e2d6d18d8bbe2d95ce1f2e242698d679",
+            ),
+            Self::Cifar10CniW => (
+                "cifar10-cni-w",
+                "fcbb11e9d091ea72888014e39c0674e2b5b9af89465909e1dcd02a043412e076",
+            ),
         }
     }
 

@@ -18,7 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         0.0, 0.0, 0.8745098, 0.5019608, 0.3137255, 0.8117647, 0.56078434, 0.0,
         0.0, 0.0, 0.3137255, 0.8117647, 1.0, 0.7490196, 0.0627451, 0.0,
     ];
-    let image = Tensor::<1>::from_floats(pixels, &device).reshape([1, 1, 8, 8]);
+    let image = Tensor::<1>::from_floats(pixels, &device);
+    let image = image.reshape([1, 1, 8, 8]);
     let label = Tensor::<1, Int>::from_ints([2], &device);
 
     let threat = Threat::linf(0.1)?;

@@ -193,6 +193,17 @@ fn a_visitor_attacks_cancels_judges_and_changes_the_model_on_a_phone_and_a_desk(
         visitor.click("#copy");
         visitor.wait("document.getElementById('code').innerText.includes('Square::new(threat)')");
 
+        // A model of photographs, on a drawn picture.
+        visitor.set("model", "cifar10-adversarial");
+        visitor.wait_until_ready();
+        visitor.wait("document.querySelectorAll('#images button').length === 4");
+        visitor.set("method", "pgd");
+        visitor.set("steps", "3");
+        visitor.click("#start");
+        visitor.wait("document.getElementById('attack-result').dataset.done === 'true'");
+        visitor.wait_until_ready();
+        assert!(visitor.number("#attack-result", "loss") > 0.0);
+
         let overflow = "document.documentElement.scrollWidth <= window.innerWidth";
         assert_eq!(visitor.value(overflow), true, "no scrolling to the side at {width}");
         if let Some(axe) = text_of("CNI_AXE") {
