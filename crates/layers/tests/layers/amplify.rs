@@ -52,7 +52,8 @@ fn a_draw_is_as_much_larger_as_was_asked_and_its_mean_stays() {
 #[test]
 fn noise_on_activations_grows_too_and_still_learns() {
     let device = Device::flex().autodiff();
-    let layer = ActivationNoiseConfig::white(Granularity::Layer).init(&device);
+    let config = ActivationNoiseConfig::white(Granularity::Layer).with_features([4]);
+    let layer = config.init(&device);
     let louder = amplify_noise(layer, 3.0).unwrap();
     assert_eq!(noise_amplitudes(&louder)[0].1, 0.75);
 
