@@ -112,7 +112,15 @@ impl Visitor {
             };
             tab.call_method(script).expect("a script");
         }
-        tab.navigate_to(address).expect("an address").wait_until_navigated().expect("a page");
+        tab.navigate_to(address).expect("an address");
+        // The event that ends a navigation is missed where the page is there before one waits.
+        let there = format!("location.href === {address:?} && document.readyState === 'complete'");
+        let began = Instant::now();
+        let arrived = || tab.evaluate(&there, false).ok().and_then(|found| found.value);
+        while arrived() != Some(Value::Bool(true)) {
+            assert!(began.elapsed() < PATIENCE, "{address} does not open");
+            std::thread::sleep(Duration::from_millis(30));
+        }
         Self { tab, complaints, _browser: browser }
     }
 
