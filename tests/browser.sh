@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the page of examples/browser and drives it in headless Chromium:
 #
-#     tests/browser.sh [FOLDER]    # default: target/browser
+#     tests/browser.sh [FOLDER]    # default: target/page
 #
 # The library's test of that platform runs first. Where there is no compiler for WebAssembly, no
 # wasm-bindgen, no Node or no browser, it says so and passes.
@@ -10,7 +10,7 @@
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 cd "$root"
-page="$(realpath -m "${1:-${CARGO_TARGET_DIR:-$root/target}/browser}")"
+page="$(realpath -m "${1:-${CARGO_TARGET_DIR:-$root/target}/page}")"
 
 code=0
 examples/browser/build.sh "$page" || code=$?

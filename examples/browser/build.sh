@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the page into a folder that any static server can serve:
 #
-#     examples/browser/build.sh [FOLDER]    # default: target/browser
+#     examples/browser/build.sh [FOLDER]    # default: target/page
 #
 # It needs the standard library of wasm32-unknown-unknown (`rustup target add`), and wasm-bindgen of
 # the version in Cargo.lock (`cargo install wasm-bindgen-cli --version ..`). wasm-opt of binaryen
@@ -11,7 +11,7 @@ set -euo pipefail
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 cd "$root"
 target="${CARGO_TARGET_DIR:-$root/target}"
-out="${1:-$target/browser}"
+out="${1:-$target/page}" # target/browser is cargo's, for the profile of that name
 cargo="${WASM_CARGO:-cargo}"
 bindgen="${WASM_BINDGEN:-wasm-bindgen}"
 platform=wasm32-unknown-unknown

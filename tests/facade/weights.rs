@@ -24,9 +24,9 @@ const DIGITS: &[(Pretrained, [f64; 2])] = &[
 /// Two images of 200. Rounding differs between processors, and an attack can go another way by it.
 const TOLERANCE: f64 = 0.01;
 
-/// 200 test digits four times as large, in grey: pictures of no class that a model of CIFAR-10 knows.
-/// The share that the model gives the class that it gives them without noise: with noise, and under
-/// PGD-3 at 8/255 in L∞.
+/// 200 test digits four times as large, in grey, which show no class of CIFAR-10. The share that
+/// the model gives the class that it gives them without noise: with noise, and under PGD-3 at 8/255
+/// in L∞.
 const CIFAR10: &[(Pretrained, [f64; 2])] = &[
     (Pretrained::Cifar10Adversarial, [1.0, 0.765]),
     (Pretrained::Cifar10HalfAndHalf, [1.0, 0.51]),

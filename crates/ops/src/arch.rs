@@ -33,8 +33,8 @@ pub fn vector_len() -> usize {
     arch().dispatch(Lanes)
 }
 
-/// `a b + c`, rounded once where the processor does both at once. WebAssembly's vectors do not: there
-/// one rounding would take a routine in software, ten times as long, and two do.
+/// `a b + c`, rounded once where the processor does both at once. WebAssembly's vectors do not:
+/// there one rounding would take a routine in software, ten times as long, and two do.
 #[cfg(feature = "flex")]
 #[inline(always)]
 pub fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {

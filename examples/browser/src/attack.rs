@@ -1,10 +1,10 @@
 //! The attacks, and each step of theirs.
 
-use crate::session::{largest, read};
+use crate::session::read;
 use crate::{PageError, Session};
 use burn::tensor::Tensor;
-use cni_burn::attacks::{Passes, Perturbed, Progress};
-use cni_burn::prelude::{Attack, Key, Pgd, Square, Threat};
+use cni_burn::attacks::{Objective, Passes, Perturbed, Progress};
+use cni_burn::prelude::{Attack, Goal, Key, Loss, Pgd, Square, Threat};
 use serde::Deserialize;
 
 /// The draws by which a step is watched.
@@ -53,7 +53,8 @@ pub struct Moved {
     /// The cross entropy of the true class, mean over ten draws that the attack does not use, the
     /// same at each step; one draw for a model without noise.
     pub loss: f64,
-    /// The largest other logit less that of the true class, mean over these draws: above 0 is wrong.
+    /// The largest other logit less that of the true class, mean over these draws: in a draw that
+    /// is wrong it is above 0.
     pub margin: f64,
     /// The share of these draws in which the model is wrong.
     pub wrong: f64,
@@ -103,8 +104,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`PageError`] for settings out of their ranges, pixels that are no image of the model's, and a
-    /// label that is no class.
+    /// [`PageError`] for settings out of their ranges, for pixels that are no image of the model's,
+    /// and for a label that is no class.
     pub fn attack(
         &self,
         settings: &AttackSettings,
@@ -114,7 +115,7 @@ impl Session {
     ) -> Result<Vec<f32>, PageError> {
         self.check_label(label)?;
         let (image, model, attack) = (self.tensor(pixels)?, self.frozen(), settings.attack()?);
-        let labels = Tensor::from_ints([label as i32], &image.device());
+        let goal = Goal::Misclassify(Tensor::from_ints([label as i32], &image.device()));
         let steps = settings.steps;
         let every = if settings.method == Method::Square { QUERIES } else { 1 };
         let (mut trace, mut untold) = (Vec::new(), None);
@@ -122,7 +123,7 @@ impl Session {
             let at = At { step: at.iteration, passes: at.passes, images: at.images.clone() };
             if at.step.is_multiple_of(every) || at.step == steps {
                 untold = None;
-                on_step(self.watch(at, label, settings));
+                on_step(self.watch(at, &goal, settings));
             } else {
                 untold = Some(at);
             }
@@ -133,27 +134,30 @@ impl Session {
             .with_stochastic(self.is_stochastic())
             .with_progress(&mut progress)
             .with_trace(&mut trace) // A random search then shows its best image.
-            .perturb(image, labels)?;
+            .perturb(image, &goal)?;
         // A random search ends as soon as a model without noise is wrong.
         if let Some(at) = untold {
-            on_step(self.watch(at, label, settings));
+            on_step(self.watch(at, &goal, settings));
         }
         Ok(read(images))
     }
 
-    fn watch(&self, at: At, label: usize, settings: &AttackSettings) -> Moved {
+    fn watch(&self, at: At, goal: &Goal, settings: &AttackSettings) -> Moved {
         let pixels = read(at.images.inner());
         let draws = if self.is_stochastic() { WATCHING } else { 1 };
         let key = Key::new(settings.key).named("watch");
         let logits = self.logits(&pixels, key, 0, draws).expect("an attack stays within images");
-        let seen: Vec<_> = logits.into_iter().map(|draw| Seen::of(&read(draw), label)).collect();
-        let mean = |of: fn(&Seen) -> f64| seen.iter().map(of).sum::<f64>() / seen.len() as f64;
+        let loss = Objective::new(Loss::CrossEntropy, goal);
+        let mean = |of: &dyn Fn(Tensor<2>) -> Tensor<1>| {
+            let values = logits.iter().flat_map(|logits| read(of(logits.clone())));
+            values.map(f64::from).sum::<f64>() / draws as f64
+        };
         Moved {
             step: at.step,
             steps: settings.steps,
-            loss: mean(|seen| seen.loss),
-            margin: mean(|seen| seen.margin),
-            wrong: mean(|seen| f64::from(seen.wrong)),
+            loss: mean(&|logits| loss.score(logits)),
+            margin: mean(&|logits| goal.margin(logits)),
+            wrong: mean(&|logits| goal.reached(&logits).float()),
             forwards: at.passes.forwards,
             backwards: at.passes.backwards,
             pixels,
@@ -166,26 +170,4 @@ struct At {
     step: usize,
     passes: Passes,
     images: Tensor<4>,
-}
-
-/// What one draw says of an image.
-struct Seen {
-    loss: f64,
-    margin: f64,
-    wrong: bool,
-}
-
-impl Seen {
-    fn of(logits: &[f32], label: usize) -> Self {
-        let own = f64::from(logits[label]);
-        let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
-        let other = others.map(|(_, z)| f64::from(*z)).fold(f64::NEG_INFINITY, f64::max);
-        let most = own.max(other);
-        let sum: f64 = logits.iter().map(|z| (f64::from(*z) - most).exp()).sum();
-        Self {
-            loss: most + sum.ln() - own,
-            margin: other - own,
-            wrong: largest(logits) as usize != label,
-        }
-    }
 }

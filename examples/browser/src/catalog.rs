@@ -10,7 +10,7 @@ pub struct Entry {
     pub name: &'static str,
     /// The model in a word or two.
     pub title: &'static str,
-    /// What it is and how it was trained, as a sentence.
+    /// The model and its training, as a sentence.
     pub about: &'static str,
     /// The radius in L∞ that its record judges it at, in units of pixels in [0, 1].
     pub epsilon: f64,

@@ -77,7 +77,8 @@ fn literal(pixels: &[f32], [channels, height, width]: [usize; 3]) -> String {
     let bytes: Vec<f32> = pixels.iter().map(|value| 255.0 * value).collect();
     let values = match bytes.iter().all(|byte| (byte - byte.round()).abs() < 1e-3) {
         true => format!(
-            "let bytes: [u8; {}] = [\n{}];\nlet pixels = bytes.map(|byte| f32::from(byte) / 255.0);",
+            "let bytes: [u8; {}] = [\n{}];\n\
+             let pixels = bytes.map(|byte| f32::from(byte) / 255.0);",
             bytes.len(),
             rows(bytes.iter().map(|byte| byte.round().to_string()).collect())
         ),

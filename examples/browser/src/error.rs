@@ -1,4 +1,4 @@
-//! What the page cannot do, in sentences that it shows.
+//! Errors, in sentences that the page shows.
 
 use cni_burn::attacks::AttackError;
 use cni_burn::layers::{CovarianceError, NoiseError};

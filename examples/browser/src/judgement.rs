@@ -1,6 +1,7 @@
 //! How often a model is right about an image.
 
 use crate::PageError;
+use crate::session::first_largest;
 use cni_burn::evaluation::clopper_pearson;
 use serde::Serialize;
 
@@ -69,7 +70,7 @@ impl Summary {
 fn most_voted(classes: &[u32]) -> usize {
     let mut votes = vec![0; classes.iter().max().map_or(0, |most| *most as usize + 1)];
     classes.iter().for_each(|class| votes[*class as usize] += 1);
-    (1..votes.len()).fold(0, |best, class| if votes[class] > votes[best] { class } else { best })
+    first_largest(&votes)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `catalog` | the models, by name |
 //! | `session` | a model and its images; predictions |
+//! | `description` | what there is to know of a model |
 //! | `attack` | the attacks, and each step of theirs |
 //! | `judgement` | how often a model is right, with an interval |
 //! | `noise` | what noise a layer has learned |
@@ -19,6 +20,7 @@ mod attack;
 mod bindings;
 mod catalog;
 mod code;
+mod description;
 mod error;
 mod judgement;
 mod noise;
@@ -27,7 +29,8 @@ mod session;
 
 pub use attack::{AttackSettings, Method, Moved};
 pub use catalog::{CATALOG, Entry};
+pub use description::{Description, Example, Layer};
 pub use error::PageError;
 pub use judgement::Summary;
 pub use noise::LayerNoise;
-pub use session::{Description, Example, Layer, Session};
+pub use session::Session;

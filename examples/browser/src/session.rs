@@ -7,11 +7,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use cni_burn::attacks::draw_scope;
 use cni_burn::data::{ImageData, Split, digits};
-use cni_burn::prelude::{
-    Classifier, FrozenModel, Key, NoiseSummary, ResNet, amplify_noise, count_parameters,
-};
+use cni_burn::prelude::{Classifier, FrozenModel, Key, NoiseSummary, ResNet, amplify_noise};
 use cni_burn::pretrained::PretrainedModel;
-use serde::Serialize;
 
 /// The most draws of one call, which keeps it short.
 const MOST_DRAWS: usize = 1000;
@@ -19,63 +16,12 @@ const MOST_DRAWS: usize = 1000;
 /// A model of the catalogue, loaded.
 pub struct Session {
     pub(crate) entry: Entry,
-    learned: PretrainedModel,
+    pub(crate) learned: PretrainedModel,
     /// The model with its noise at the scale that was asked for.
     pub(crate) model: ResNet,
     scale: f64,
-    examples: ImageData,
+    pub(crate) examples: ImageData,
     device: Device,
-}
-
-/// What the page shows of a model.
-#[derive(Clone, Debug, Serialize)]
-pub struct Description {
-    /// The name of the weights.
-    pub name: &'static str,
-    /// The model in a word or two.
-    pub title: &'static str,
-    /// What it is and how it was trained, as a sentence.
-    pub about: &'static str,
-    /// The names of the classes.
-    pub classes: Vec<String>,
-    /// Channels of an image.
-    pub channels: usize,
-    /// Rows of an image.
-    pub height: usize,
-    /// Columns of an image.
-    pub width: usize,
-    /// Learnable parameters, those of noise included.
-    pub parameters: usize,
-    /// Parameters of noise among them.
-    pub noise_parameters: usize,
-    /// True if its predictions differ from draw to draw.
-    pub stochastic: bool,
-    /// The radius in L∞ that its record judges it at.
-    pub epsilon: f64,
-    /// The layers with noise.
-    pub layers: Vec<Layer>,
-    /// The embedded images.
-    pub images: Vec<Example>,
-}
-
-/// A layer with noise.
-#[derive(Clone, Debug, Serialize)]
-pub struct Layer {
-    /// The path of the noisy weight.
-    pub name: String,
-    /// The law, such as `white` or `colored, rank 5`.
-    pub law: String,
-    /// Parameters of its noise.
-    pub parameters: usize,
-}
-
-/// An embedded image.
-#[derive(Clone, Debug, Serialize)]
-pub struct Example {
-    /// The number of its class.
-    pub label: usize,
-    /// Its number on the page and the name of its class, as a caption.
-    pub name: String,
 }
 
 impl Session {
@@ -97,41 +43,6 @@ impl Session {
             Data::Cifar10 => drawn(),
         };
         Ok(Self { entry, learned, model, scale: 1.0, examples, device })
-    }
-
-    /// What there is to know of the model.
-    pub fn describe(&self) -> Description {
-        let noise = NoiseSummary::of(&self.learned.model);
-        let [channels, height, width] = self.shape();
-        let classes = self.learned.classes.clone();
-        let example = |i| {
-            let label = self.examples.label(i).expect("the image is embedded");
-            let kind = match self.entry.data {
-                Data::Digits => "test image",
-                Data::Cifar10 => "drawn picture",
-            };
-            Example { label, name: format!("{kind} {}: {}", i + 1, classes[label]) }
-        };
-        let layer = |entry: &cni_burn::layers::NoiseEntry| Layer {
-            name: entry.path.clone(),
-            law: entry.law.clone(),
-            parameters: entry.parameters,
-        };
-        Description {
-            name: self.entry.name,
-            title: self.entry.title,
-            about: self.entry.about,
-            channels,
-            height,
-            width,
-            parameters: count_parameters(&self.learned.model),
-            noise_parameters: noise.parameters(),
-            stochastic: self.is_stochastic(),
-            epsilon: self.entry.epsilon,
-            layers: noise.entries().iter().map(layer).collect(),
-            images: (0..self.examples.len()).map(example).collect(),
-            classes,
-        }
     }
 
     /// The pixels of an embedded image, `[channels * height * width]`, in [0, 1].
@@ -200,7 +111,7 @@ impl Session {
         draws: usize,
     ) -> Result<Vec<u32>, PageError> {
         let logits = self.logits(pixels, Key::new(key).named("judge"), first, draws)?;
-        Ok(logits.into_iter().map(|logits| largest(&read(logits))).collect())
+        Ok(logits.into_iter().map(|logits| first_largest(&read(logits)) as u32).collect())
     }
 
     /// The logits of each draw, `[1, classes]`.
@@ -277,8 +188,7 @@ pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_to_vec_as().expect("the device can be read")
 }
 
-/// The number of the largest logit, the first of equals.
-pub(crate) fn largest(logits: &[f32]) -> u32 {
-    let better = |best: usize, i: usize| if logits[i] > logits[best] { i } else { best };
-    (1..logits.len()).fold(0, better) as u32
+/// The place of the largest value, the first of equals, as everywhere in the library.
+pub(crate) fn first_largest<T: PartialOrd>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }

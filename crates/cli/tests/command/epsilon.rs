@@ -8,7 +8,7 @@ pub fn json(arguments: &str) -> Value {
     serde_json::from_str(&works(plain(&format!("{arguments} --json")))).unwrap()
 }
 
-/// What is spent by the flags of `epsilon`.
+/// The privacy that is spent by the flags of `epsilon`.
 pub fn epsilon(flags: &str) -> Value {
     json(&format!("epsilon {flags}"))["spent"].take()
 }

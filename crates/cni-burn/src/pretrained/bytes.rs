@@ -23,7 +23,7 @@ pub struct PretrainedModel {
     pub epoch: usize,
 }
 
-/// What `state.json` tells of the model.
+/// The part of `state.json` that is about the model.
 #[derive(Deserialize)]
 struct State {
     epoch: usize,

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 impl Pretrained {
     /// Loads the model, whose noise is on, with the description of its training.
     ///
-    /// `weights` is the folder of the weights of this name, or one that has it. The files are checked
-    /// before they are used, and the weights are those that were published, bit for bit: those of
-    /// the training, rounded to half precision.
+    /// `weights` is the folder of the weights of this name, or one that has it. The files are
+    /// checked before they are used, and the weights are those that were published, bit for bit:
+    /// those of the training, rounded to half precision.
     ///
     /// # Errors
     ///

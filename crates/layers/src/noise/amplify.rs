@@ -1,9 +1,9 @@
 //! Learned noise made larger or smaller.
 
-use super::{LearnedNoise, Spec};
+use super::LearnedNoise;
 use crate::NoiseError;
-use crate::parameters::{AtPlace, Place, map_parameters};
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use crate::parameters::{AtPlace, Found, Place, map_parameters};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::Tensor;
 use cni_noise::laws::LawError;
 use std::collections::HashMap;
@@ -32,59 +32,24 @@ pub fn amplify_noise<M: Module>(model: M, factor: f64) -> Result<M, NoiseError> 
         let wanted = "a finite number of at least 0";
         return Err(NoiseError::Model { field: "factor", got: factor.to_string(), wanted });
     }
-    let mut degrees = Degrees::default();
-    model.visit(&mut degrees);
-    if let Some((name, law)) = degrees.unknown {
-        let error = LawError::new("law", law, "one whose noise grows by powers of its parameters");
-        return Err(NoiseError::Law { name, error });
-    }
-    let factors = degrees.known.into_iter().map(|(id, degree)| (id, factor.powi(degree)));
-    Ok(map_parameters(model, Multiply(factors.collect())))
-}
-
-/// The power of each parameter of noise, by its id.
-#[derive(Default)]
-struct Degrees {
-    path: Vec<String>,
-    /// The noise at hand: the path of its tensor, and its law.
-    noise: Option<(String, Spec)>,
-    container: String,
-    known: HashMap<ParamId, i32>,
-    /// The first noise that has none: the path of its tensor, and the name of its law.
-    unknown: Option<(String, String)>,
-}
-
-impl ModuleVisitor for Degrees {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        if let Some(spec) = Spec::heard(container) {
-            self.noise = Some((Spec::owner(&self.path), spec));
-        }
-        self.path.push(name.to_string());
-        self.container = container.to_string();
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let (LearnedNoise::CONTAINER, Some((owner, spec))) = (&*self.container, &self.noise) else {
-            return;
-        };
-        let field = self.path.last().map_or("", String::as_str);
+    let found = Found::of(&model);
+    let mut factors = HashMap::new();
+    for parameter in &found.parameters {
+        let Some((owner, field)) = parameter.of_noise() else { continue };
+        let noise = found.noise.iter().find(|(path, ..)| *path == owner);
+        let law = &noise.expect("the walk meets noise before its parameters").1.law;
         let degree = match field {
             LearnedNoise::FACTOR => Some(1),
-            vector => spec.law.degree(vector),
+            vector => law.degree(vector),
         };
-        match degree {
-            Some(degree) => {
-                self.known.insert(param.id, degree);
-            }
-            None => {
-                self.unknown.get_or_insert_with(|| (owner.clone(), spec.law.name()));
-            }
-        }
+        let Some(degree) = degree else {
+            let wanted = "one whose noise grows by powers of its parameters";
+            let error = LawError::new("law", law.name(), wanted);
+            return Err(NoiseError::Law { name: owner.to_string(), error });
+        };
+        factors.insert(parameter.id, factor.powi(degree));
     }
+    Ok(map_parameters(model, Multiply(factors)))
 }
 
 /// Multiplies the parameters of these ids.

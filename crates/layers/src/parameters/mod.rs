@@ -51,6 +51,16 @@ impl Parameter {
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
     }
+
+    /// The path of the noisy tensor and the name of the field, if it is a parameter of noise, whose
+    /// path is `TENSOR.noise.FIELD`, or `noise.FIELD` in a layer of noise itself.
+    pub(crate) fn of_noise(&self) -> Option<(&str, &str)> {
+        if self.role != ParameterRole::Noise {
+            return None;
+        }
+        let (noise, field) = self.path.rsplit_once('.')?;
+        Some((noise.rsplit_once('.').map_or("", |(owner, _)| owner), field))
+    }
 }
 
 /// Lists the floating-point parameters of a module, in the order of the module.

@@ -1,4 +1,4 @@
-//! What the folder of a private run tells of it.
+//! The folder of a private run, and what it tells of it.
 
 use super::PrivateSgd;
 use crate::files::load;

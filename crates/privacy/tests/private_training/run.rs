@@ -1,4 +1,5 @@
-//! Private runs: what they leave in their folder, how they resume and where they end.
+//! Private runs: what they leave in their folder, how they resume and where they end. One file,
+//! since all tests begin, kill and resume the same small run.
 
 use crate::support::{Net, config, data, near, numbers};
 use burn::module::Module;

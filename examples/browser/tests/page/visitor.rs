@@ -1,4 +1,4 @@
-//! A visitor: a static server, a headless Chromium, and what one does on a page.
+//! A visitor: a headless Chromium, and what one does on a page.
 
 use headless_chrome::protocol::cdp::types::Event;
 use headless_chrome::protocol::cdp::{DOM, Emulation, Page, Runtime};
@@ -8,9 +8,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tiny_http::{Header, Response, Server};
 
-/// How long a visitor waits for anything: a debug build of nothing runs here, but machines are busy.
+/// How long a visitor waits for anything on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The built page, by the variable `CNI_BROWSER_PAGE`, and a Chromium on the path. Without either a
@@ -28,45 +27,6 @@ pub fn page_and_browser() -> Option<(PathBuf, PathBuf)> {
         return None;
     };
     Some((PathBuf::from(page), browser))
-}
-
-/// Serves a folder to this machine alone, for as long as the process runs; files named in `broken`
-/// are served as their first half. Returns the address.
-pub fn serve(folder: &Path, broken: &'static [&'static str]) -> String {
-    let server = Server::http("127.0.0.1:0").expect("a free port");
-    let address = format!("http://{}/", server.server_addr());
-    let folder = folder.to_path_buf();
-    std::thread::spawn(move || {
-        for request in server.incoming_requests() {
-            let name = match request.url().trim_start_matches('/') {
-                "" => "index.html",
-                name => name,
-            };
-            // The answer may be to a visitor who has left.
-            let _ = match std::fs::read(folder.join(name)) {
-                Ok(mut bytes) => {
-                    if broken.iter().any(|broken| name.ends_with(broken)) {
-                        bytes.truncate(bytes.len() / 2);
-                    }
-                    let header = Header::from_bytes("Content-Type", mime(name)).expect("is ASCII");
-                    request.respond(Response::from_data(bytes).with_header(header))
-                }
-                Err(_) => request.respond(Response::empty(404)),
-            };
-        }
-    });
-    address
-}
-
-fn mime(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("html") => "text/html",
-        Some("css") => "text/css",
-        Some("js") => "text/javascript",
-        Some("json") => "application/json",
-        Some("wasm") => "application/wasm",
-        _ => "application/octet-stream",
-    }
 }
 
 /// A page in a tab.
@@ -112,15 +72,21 @@ impl Visitor {
             };
             tab.call_method(script).expect("a script");
         }
-        tab.navigate_to(address).expect("an address");
-        // The event that ends a navigation is missed where the page is there before one waits.
+        // The event that ends a navigation is missed where the page is there before one waits, and
+        // a new tab's own first page may end a navigation: so it is asked whether it is there.
         let there = format!("location.href === {address:?} && document.readyState === 'complete'");
-        let began = Instant::now();
-        let arrived = || tab.evaluate(&there, false).ok().and_then(|found| found.value);
-        while arrived() != Some(Value::Bool(true)) {
-            assert!(began.elapsed() < PATIENCE, "{address} does not open");
-            std::thread::sleep(Duration::from_millis(30));
-        }
+        let arrived = || {
+            let found = tab.evaluate(&there, false).ok().and_then(|found| found.value);
+            found == Some(Value::Bool(true))
+        };
+        let open = (0..10).any(|_| {
+            tab.navigate_to(address).expect("an address");
+            (0..200).any(|_| {
+                std::thread::sleep(Duration::from_millis(50));
+                arrived()
+            })
+        });
+        assert!(open, "{address} does not open");
         Self { tab, complaints, _browser: browser }
     }
 

@@ -1,61 +1,9 @@
-//! The descriptions that a record has of its model and data, from the library's own types.
+//! The epochs of a training in a record.
 
-use burn::module::Module;
-use cni_data::{DataError, ImageData};
-#[cfg(feature = "training")]
 use cni_evaluation::Epoch;
-use cni_evaluation::{DataCard, ModelCard, NoiseCovariance};
-use cni_layers::{CovarianceError, NoiseSummary, count_parameters, noise_covariances};
-#[cfg(feature = "training")]
 use cni_training::{EpochRow, Fall, Overfitting, Scores};
 
-/// The description of a model in a record: its name, fingerprint and parameters, its noise in words
-/// and the noise that each layer has learned.
-///
-/// The epochs it was trained for and its threat are fields of the result, for those who know them:
-/// see [`epochs`].
-///
-/// ```
-/// # use burn::{nn::LinearConfig, tensor::Device};
-/// use cni_burn::prelude::*;
-/// let model = LinearConfig::new(8, 4).init(&Device::flex());
-/// let card = model_card("linear + PNI-W", &WeightNoise::white(Granularity::Layer).inject(model))?;
-/// assert_eq!((card.parameters, card.layers.len()), (8 * 4 + 4 + 1, 1));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-///
-/// [`CovarianceError`] if the covariance of a layer's noise cannot be told.
-pub fn model_card<M: Module>(
-    name: impl Into<String>,
-    model: &M,
-) -> Result<ModelCard, CovarianceError> {
-    Ok(ModelCard {
-        name: name.into(),
-        fingerprint: ModelCard::fingerprint_of(model),
-        parameters: count_parameters(model),
-        noise: NoiseSummary::of(model).to_string(),
-        layers: NoiseCovariance::of(noise_covariances(model)?),
-        ..ModelCard::default()
-    })
-}
-
-/// The description of a data set in a record: its name, fingerprint and classes.
-///
-/// # Errors
-///
-/// [`DataError`] if an image cannot be read.
-pub fn data_card(data: &ImageData) -> Result<DataCard, DataError> {
-    Ok(DataCard {
-        name: data.name().to_string(),
-        fingerprint: data.fingerprint()?,
-        classes: data.classes().to_vec(),
-    })
-}
-
 /// The epochs of a training as records have them, with scores such as `validation robust`.
-#[cfg(feature = "training")]
 pub fn epochs(history: Vec<EpochRow>) -> Vec<Epoch> {
     let named = |set: &str, scores: Scores| {
         let robust = [("robust", scores.robust), ("robust loss", scores.robust_loss)];
@@ -83,7 +31,7 @@ pub fn epochs(history: Vec<EpochRow>) -> Vec<Epoch> {
     history.into_iter().map(epoch).collect()
 }
 
-#[cfg(all(test, feature = "training"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;

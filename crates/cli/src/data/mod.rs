@@ -1,72 +1,16 @@
 //! Sources of images.
 
+mod dataset;
+
+pub use dataset::{Dataset, Source};
+
 use crate::given::{Given, Idle};
-use clap::{Args, ValueEnum};
-use cni_burn::data::{DataError, ImageData, ImageFolder, Split, cifar10, cifar100, digits};
+use cni_burn::data::{DataError, ImageData, ImageFolder, Split};
 use cni_burn::layers::NoiseError;
 use cni_burn::layers::models::NetworkConfig;
 use cni_burn::prelude::NormalizeConfig;
-use serde::{Deserialize, Serialize};
 use std::error::Error;
-use std::path::{Path, PathBuf};
-
-/// The data sets that have a name.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dataset {
-    Cifar10,
-    Cifar100,
-    /// The embedded 8x8 digits.
-    Digits,
-}
-
-impl Dataset {
-    /// The images and classes of the set.
-    pub fn about(self) -> About {
-        let (shape, classes, normalization) = match self {
-            Self::Cifar10 => ([3, 32, 32], 10, "cni"),
-            Self::Cifar100 => ([3, 32, 32], 100, "cni"),
-            Self::Digits => ([1, 8, 8], 10, "centered"),
-        };
-        About { shape, classes, normalization }
-    }
-
-    /// The set that has images and classes as a model takes them.
-    pub fn of(model: &NetworkConfig) -> Option<Self> {
-        let wanted = (shape(model), model.classes());
-        Self::value_variants().iter().copied().find(|set| {
-            let About { shape, classes, .. } = set.about();
-            (shape, classes) == wanted
-        })
-    }
-
-    fn load(self, source: &Source, split: Split) -> Result<ImageData, Box<dyn Error>> {
-        if source.download {
-            download(self, source)?;
-        }
-        let found = match self {
-            Self::Cifar10 => cifar10(&source.data, split),
-            Self::Cifar100 => cifar100(&source.data, split),
-            Self::Digits => Ok(digits(split)),
-        };
-        found.map_err(with_ways)
-    }
-}
-
-/// The error with the ways to get the files, if they are what is missing.
-fn with_ways(error: DataError) -> Box<dyn Error> {
-    let fetch = match cfg!(feature = "download") {
-        true => "--download fetches them",
-        false => "--download fetches them in a build with `--features download`",
-    };
-    match error {
-        DataError::Missing { .. } => {
-            format!("{error}; --data names their folder, {fetch}, --dataset digits needs none")
-                .into()
-        }
-        other => other.into(),
-    }
-}
+use std::path::Path;
 
 /// `[channels, height, width]` of the images that a model takes.
 fn shape(model: &NetworkConfig) -> [usize; 3] {
@@ -101,17 +45,6 @@ impl About {
     pub fn normalize(&self, named: Option<&str>) -> Result<NormalizeConfig, NoiseError> {
         NormalizeConfig::named(named.unwrap_or(self.normalization), self.shape[0])
     }
-}
-
-/// The flags of the source of a named data set.
-#[derive(Args)]
-pub struct Source {
-    /// Folder with the binary CIFAR files, or to download them to.
-    #[arg(long, default_value = "data")]
-    pub data: PathBuf,
-    /// Download the data if --data lacks them; needs the feature `download`.
-    #[arg(long)]
-    download: bool,
 }
 
 /// The images to read: those of a named data set, or of a folder.
@@ -244,20 +177,4 @@ pub fn part(
         Some(count) => Ok(data.take(count)),
         None => Ok(data),
     }
-}
-
-#[cfg(feature = "download")]
-fn download(dataset: Dataset, source: &Source) -> Result<(), DataError> {
-    use cni_burn::data::{download_cifar10, download_cifar100};
-    match dataset {
-        Dataset::Cifar10 => download_cifar10(&source.data).map(drop),
-        Dataset::Cifar100 => download_cifar100(&source.data).map(drop),
-        Dataset::Digits => Ok(()),
-    }
-}
-
-/// The flag is refused before.
-#[cfg(not(feature = "download"))]
-fn download(_dataset: Dataset, _source: &Source) -> Result<(), DataError> {
-    Ok(())
 }
