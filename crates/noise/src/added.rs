@@ -81,13 +81,23 @@ impl<'a> AddedNoise<'a> {
             return tensor;
         }
         self.check(total);
-        if let Some(rows) = self.kernel_rows()
-            && let Some(noise) = self.fused()
+        if let Some((noise, rows)) = self.for_kernels()
             && let Some(launch) = NoiseLaunch::new(&noise, &rows, &tensor)
         {
             return launch.add(noise, tensor);
         }
         self.add_by_tensor_operations(tensor)
+    }
+
+    /// What kernels need to add the noise, `None` if the law has no form for them or draws of rows
+    /// do not follow one another.
+    ///
+    /// # Panics
+    ///
+    /// As [`add_to`](Self::add_to).
+    pub fn for_kernels(&self) -> Option<(FusedNoise, NoiseRows)> {
+        self.check(self.parameters.shape.elements() * self.rows);
+        Some((self.fused()?, self.kernel_rows()?))
     }
 
     /// The tensor without the noise: the law's mean of it.

@@ -86,7 +86,7 @@ mod spectrum;
 mod testing;
 
 pub use batch_norm::{Epilogue, batch_norm, running_affine};
-pub use chain::{Chain, Obstacle, ObstacleReason, Value};
+pub use chain::{Chain, ChainNoise, Obstacle, ObstacleReason, Value};
 pub use conv::{conv2d, conv2d_batch_norm};
 pub use draw::{Distribution, Stream, draw, draw_on_host, philox_block};
 pub use extremes::row_extremes;

@@ -103,6 +103,37 @@ impl Layout {
         lanes.load(&self.spread(channels, plane))
     }
 
+    /// One value for each channel and position, `[channels, height, width]`, as one for each lane of
+    /// a block's cells for one image, `[planes, rows, columns, 32]`; zero where there is no channel.
+    pub fn spread_positions(&self, values: &[f32]) -> Vec<f32> {
+        let mut lanes = vec![0.0; self.block_len() / IMAGES];
+        self.for_each_position(|lane, value| lanes[lane] = values[value]);
+        lanes
+    }
+
+    /// The inverse of [`spread_positions`](Self::spread_positions).
+    pub fn gather_positions(&self, lanes: &[f32]) -> Vec<f32> {
+        let mut values = vec![0.0; self.channels * self.size[0] * self.size[1]];
+        self.for_each_position(|lane, value| values[value] = lanes[lane]);
+        values
+    }
+
+    /// Calls `visit` with the index of each value among lanes, and among `[channels, height, width]`.
+    fn for_each_position(&self, mut visit: impl FnMut(usize, usize)) {
+        let [height, width] = self.size;
+        for cell in 0..self.block_len() / CELL {
+            let (line, column) = (cell / self.columns(), cell % self.columns());
+            let (plane, row) = (line / height, line % height);
+            for half in 0..2 {
+                let (pixel, channel) = self.lane(plane, half * HALF);
+                let first = (channel * height + row) * width + column * self.pixels + pixel;
+                for lane in 0..self.lanes_in_use(plane, half) {
+                    visit(cell * LANES + half * HALF + lane, first + lane * height * width);
+                }
+            }
+        }
+    }
+
     /// Sums of lanes, `[planes, 32]`, as sums of channels.
     pub fn gather(&self, lanes: &[f64]) -> Vec<f64> {
         let mut channels = vec![0.0; self.channels];

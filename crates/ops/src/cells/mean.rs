@@ -1,10 +1,14 @@
-//! Means over positions.
+//! Means over positions, and sums over images.
 
 use super::bf16::widen;
 use super::buffer::Cells;
 use super::layout::{CELL, HALF, IMAGES, LANES};
 use crate::flex::Block;
 use crate::flex::memory::build;
+use rayon::prelude::*;
+
+/// Cells whose sums one thread takes at a time.
+const TOGETHER: usize = 16;
 
 /// The mean of each channel of each image, `[batch, channels]`.
 pub fn positions_mean(cells: &Cells) -> Block {
@@ -35,4 +39,24 @@ pub fn positions_mean(cells: &Cells) -> Block {
         }
         out.iter_mut().for_each(|value| *value /= positions);
     })
+}
+
+/// The sum over the images at each channel and position, `[channels, height, width]`.
+pub fn images_sum(cells: &Cells) -> Vec<f32> {
+    let layout = cells.layout;
+    let mut lanes = vec![[0.0f32; LANES]; layout.block_len() / CELL];
+    lanes.par_iter_mut().with_min_len(TOGETHER).enumerate().for_each(|(at, total)| {
+        for block in 0..layout.blocks() {
+            // Images that fill up the last block are zero.
+            let (rows, _) = cells.block(block)[at * CELL..][..CELL].as_chunks::<LANES>();
+            let mut sums = [0.0f32; LANES];
+            for row in rows {
+                for lane in 0..LANES {
+                    sums[lane] += widen(row[lane]);
+                }
+            }
+            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+        }
+    });
+    layout.gather_positions(lanes.as_flattened())
 }

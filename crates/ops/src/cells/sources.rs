@@ -3,7 +3,7 @@
 use super::buffer::Cells;
 use super::correlation::Correlation;
 use super::kernel::{Format, Kernel, Lanes, Multiply, Sums, Units};
-use super::layout::{IMAGES, Layout, Task};
+use super::layout::{IMAGES, LANES, Layout, Task};
 use super::pass::{Rows, Sink, Source, lanes_of};
 use super::weights::Weights;
 
@@ -175,6 +175,42 @@ impl Source for Spread<'_> {
         for cell in 0..cells(self, task) {
             sink.cell(cell, &spread);
         }
+    }
+}
+
+/// `x + table`, the table one value for each channel and position, as
+/// [`Layout::spread_positions`] has it.
+pub struct Shifted<'a> {
+    pub x: &'a Cells,
+    pub table: &'a [f32],
+}
+
+impl Source for Shifted<'_> {
+    fn layout(&self) -> Layout {
+        self.x.layout
+    }
+
+    #[inline(always)]
+    fn cells<K: Kernel>(&self, _: K, task: &Task, _: &mut [f32], mut sink: Sink<'_, K::Lanes>) {
+        let (layout, x) = (self.layout(), self.x.task(task));
+        let first = (task.plane * layout.rows() + task.rows.start) * layout.columns();
+        let (table, _) = self.table[first * LANES..].as_chunks::<LANES>();
+        for cell in 0..cells(self, task) {
+            sink.cell(cell, &ShiftedCell { x, cell, shift: &table[cell] });
+        }
+    }
+}
+
+struct ShiftedCell<'a> {
+    x: &'a [u16],
+    cell: usize,
+    shift: &'a [f32; LANES],
+}
+
+impl<L: Lanes> Rows<L> for ShiftedCell<'_> {
+    #[inline(always)]
+    fn row(&self, lanes: L, image: usize) -> L::Row {
+        lanes.add(lanes.widen(lanes_of(self.x, self.cell, image)), lanes.load(self.shift))
     }
 }
 

@@ -4,7 +4,7 @@ use super::forward::{Kept, Normalized, Wanted};
 use super::plan::{Node, Norm};
 use crate::cells::{
     Bits, Cells, Correlation, Epilogue, NormGradient, Plain, Product, Scaled, Source, Spread, Sum,
-    Weights, pass, weight_gradient,
+    Weights, images_sum, pass, weight_gradient,
 };
 use crate::flex::{Block, gradient_factors, inverse_std};
 use std::sync::Arc;
@@ -65,6 +65,26 @@ pub fn backward(
             (Norm::Affine { scale, .. }, _) => {
                 let scale = &parameters[scale.clone()];
                 gradients.add(node.input, &Scaled { x: &gradient, scale });
+                continue;
+            }
+            (Norm::Noise(noise), _) => {
+                let spread = kept.spreads[index].expect("kept for the gradient");
+                let sums = images_sum(&gradient);
+                if let Some(out) = &mut to_parameters {
+                    noise.tables_gradient(spread, &sums, out);
+                }
+                let slope = noise.slope(spread, parameters, &sums);
+                if noise.through_std && slope != 0.0 {
+                    let channels = node.layout.channels;
+                    let x = kept.value(node.input);
+                    let vectors = [1.0, spread.mean, spread.of_deviation(slope), 0.0];
+                    let [a, mean, b, c] = vectors.map(|value| vec![value; channels]);
+                    let factors = [&a[..], &mean, &b, &c];
+                    let source = NormGradient { gradient: &gradient, x: &x, factors };
+                    gradients.add(node.input, &source);
+                } else {
+                    gradients.add_same(node.input, &gradient);
+                }
                 continue;
             }
             (Norm::None | Norm::Shift(_), _) => gradient,
@@ -167,7 +187,7 @@ fn vectors_gradient(
         }
     };
     match &node.norm {
-        Norm::None => {}
+        Norm::None | Norm::Noise(_) => {}
         Norm::Shift(shift) => write(shift, &mut sums.iter().copied()),
         Norm::Affine { scale, shift } => {
             write(scale, &mut products.iter().copied());

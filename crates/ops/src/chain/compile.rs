@@ -1,8 +1,10 @@
 //! From layers to a plan.
 
+use super::noise::ChainNoise;
 use super::obstacle::{Obstacle, ObstacleReason};
-use super::plan::{Conv, Node, Norm, Plan};
+use super::plan::{Conv, Node, Noise, Norm, Plan};
 use super::steps::{Chain, Step};
+use super::tables::tables;
 use crate::batch_norm::fast as norms;
 use crate::cells::{Layout, Shape, Units};
 use crate::conv::options;
@@ -23,6 +25,8 @@ pub struct Compiler<'a> {
     /// True if parameters are read.
     reads: bool,
     pub plan: Plan,
+    /// For the chain's input and each of its steps the value of the plan.
+    values: Vec<usize>,
     parameters: Vec<Tensor<1>>,
     /// Values of all parameters.
     len: usize,
@@ -34,7 +38,8 @@ impl<'a> Compiler<'a> {
     pub fn new([batch, channels, height, width]: [usize; 4], trains: bool, reads: bool) -> Self {
         let input = Layout::new(batch, channels, [height, width]);
         let plan = Plan { input, nodes: Vec::new(), mean: false, statistics: 0 };
-        Self { trains, reads, plan, parameters: Vec::new(), len: 0, norms: Vec::new() }
+        let (values, parameters, norms) = (vec![0], Vec::new(), Vec::new());
+        Self { trains, reads, plan, values, parameters, len: 0, norms }
     }
 
     pub fn of(
@@ -57,7 +62,11 @@ impl<'a> Compiler<'a> {
             }
             compiler.step(step).map_err(|reason| obstacle(index, reason))?;
         }
-        Ok(compiler)
+        // Noise that is off may have been all.
+        match compiler.plan.nodes.is_empty() {
+            true => Err(obstacle(0, ObstacleReason::Empty)),
+            false => Ok(compiler),
+        }
     }
 
     /// Takes a parameter of `len` values.
@@ -84,7 +93,8 @@ impl<'a> Compiler<'a> {
     fn step(&mut self, step: &Step<'a>) -> Result<(), ObstacleReason> {
         let node = match step {
             Step::Layer { input, conv, norm, after } => {
-                let (input, residual) = (input.0, after.residual.map(|value| value.0));
+                let input = self.values[input.0];
+                let residual = after.residual.map(|value| self.values[value.0]);
                 let from = self.plan.layout(input);
                 let shape = conv.map(|conv| shape(conv, from)).transpose()?;
                 let layout = shape.map_or(from, |shape| shape.output);
@@ -96,11 +106,23 @@ impl<'a> Compiler<'a> {
                 Node { input, conv, norm, residual, relu: after.relu, layout }
             }
             Step::Subsample { input, stride, channels } => {
-                self.subsample(input.0, *stride, *channels)?
+                self.subsample(self.values[input.0], *stride, *channels)?
+            }
+            Step::Noise { input, noise } => {
+                let input = self.values[input.0];
+                match self.noise(input, *noise)? {
+                    Some(node) => node,
+                    // Noise that is off leaves its input.
+                    None => {
+                        self.values.push(input);
+                        return Ok(());
+                    }
+                }
             }
             Step::Apply { reason, .. } => return Err(reason.clone()),
         };
         self.plan.nodes.push(node);
+        self.values.push(self.plan.nodes.len());
         Ok(())
     }
 
@@ -164,6 +186,33 @@ impl<'a> Compiler<'a> {
                 Ok((Some(weight), Norm::Shift(shift)))
             }
         }
+    }
+
+    /// The next draw of noise, or a node without one where nothing is read yet; `None` if noise is
+    /// off.
+    fn noise(
+        &mut self,
+        input: usize,
+        noise: &dyn ChainNoise,
+    ) -> Result<Option<Node>, ObstacleReason> {
+        let layout = self.plan.layout(input);
+        let Layout { batch, channels, size: [height, width], .. } = layout;
+        let dims = [batch, channels, height, width];
+        if !noise.is_shared(dims) {
+            return Err(ObstacleReason::Noise);
+        }
+        let mut of_plan = Noise { terms: Vec::new(), through_std: false };
+        if self.reads {
+            let Some((noise, rows)) = noise.draw(dims) else { return Ok(None) };
+            of_plan.through_std = noise.through_std;
+            let elements = channels * height * width;
+            let tables = tables(noise, rows, elements).ok_or(ObstacleReason::Noise)?;
+            let terms =
+                tables.into_iter().map(|(power, table)| (power, self.push(elements, || table)));
+            of_plan.terms = terms.collect();
+        }
+        let norm = Norm::Noise(of_plan);
+        Ok(Some(Node { input, conv: None, norm, residual: None, relu: false, layout }))
     }
 
     /// As a convolution with ones and zeros.

@@ -1,9 +1,10 @@
 //! A chain forward.
 
 use super::plan::{Node, Norm, Plan};
+use super::tables::Spread;
 use crate::cells::{
-    Bits, Cells, Correlation, Epilogue, Passed, Product, Scaled, Sum, Units, Weights, exact_images,
-    pass, positions_mean,
+    Bits, Cells, Correlation, Epilogue, Passed, Plain, Product, Scaled, Shifted, Sum, Units,
+    Weights, exact_images, pass, positions_mean,
 };
 use crate::flex::{Block, affine_of_norm};
 use rayon::prelude::*;
@@ -17,6 +18,8 @@ pub struct Kept {
     pub values: Vec<Option<Arc<Cells>>>,
     /// What each norm of the batch normalized, and its statistics.
     pub normalized: Vec<Option<Normalized>>,
+    /// Mean and standard deviation of what got noise in proportion to it.
+    pub spreads: Vec<Option<Spread>>,
     /// What each rectifier let pass.
     pub bits: Vec<Option<Bits>>,
 }
@@ -71,13 +74,14 @@ pub fn forward(
     let count = plan.nodes.len();
     let mut readers = plan.readers();
     let mut values: Vec<Option<Arc<Cells>>> = vec![None; count + 1];
-    // Sums of values that a norm without a convolution reads.
+    // Sums of values that a norm without a convolution or noise reads.
     let mut sums: Vec<[Vec<f64>; 2]> = vec![Default::default(); count + 1];
     let mut kept = Kept {
         plan: plan.clone(),
         units,
         values: vec![None; count + 1],
         normalized: (0..count).map(|_| None).collect(),
+        spreads: vec![None; count],
         bits: (0..count).map(|_| None).collect(),
     };
     let products: Vec<Option<(Correlation, Weights)>> = plan
@@ -93,22 +97,27 @@ pub fn forward(
     let mut statistics = vec![0.0; plan.statistics];
     let mut output = None;
     values[0] = Some(Arc::new(Cells::from_images(images, plan.input)));
+    if let (true, Some(images)) = (plan.is_summed(0), &values[0]) {
+        let epilogue = Epilogue { sums: Some(Sum::Moments), ..Epilogue::default() };
+        sums[0] = pass(units, &Plain(images), epilogue).sums;
+    }
     for (index, node) in plan.nodes.iter().enumerate() {
         let input = values[node.input].clone().expect("a value that is made before it is read");
         let residual = node.residual.and_then(|residual| values[residual].clone());
-        let summed = plan.nodes.iter().any(|other| {
-            other.input == index + 1
-                && other.conv.is_none()
-                && matches!(other.norm, Norm::Batch { .. })
-        });
+        let summed = plan.is_summed(index + 1);
         let last = index + 1 == count && !plan.mean;
         let residual = residual.as_deref();
         let run = Run { units, node, product: products[index].as_ref(), residual, summed, last };
-        let reads = match node.norm {
-            Norm::Affine { .. } => true,
-            _ => node.conv.is_some() && !plan.can_be_made_again(node.input),
+        let reads = match &node.norm {
+            Norm::Affine { .. } => wanted.parameters,
+            Norm::Noise(noise) => {
+                noise.through_std
+                    && wanted != Wanted::default()
+                    && !plan.can_be_made_again(node.input)
+            }
+            _ => wanted.parameters && node.conv.is_some() && !plan.can_be_made_again(node.input),
         };
-        if wanted.parameters && reads {
+        if reads {
             kept.values[node.input] = Some(input.clone());
         }
         let passed = match &node.norm {
@@ -139,6 +148,15 @@ pub fn forward(
             Norm::Shift(shift) => {
                 let shift = Some(&parameters[shift.clone()]);
                 run.product(&input, run.epilogue(shift))
+            }
+            Norm::Noise(noise) => {
+                let spread = match noise.reads_std() {
+                    true => Spread::new(node.layout, &sums[node.input]),
+                    false => Spread::default(),
+                };
+                kept.spreads[index] = Some(spread);
+                let table = node.layout.spread_positions(&noise.table(spread, parameters));
+                pass(units, &Shifted { x: &input, table: &table }, run.epilogue(None))
             }
             Norm::None => run.product(&input, run.epilogue(None)),
         };

@@ -36,6 +36,7 @@ pub fn run_layers(chain: &Chain, x: Tensor<4>) -> Tensor<4> {
             Step::Subsample { input, stride, channels } => {
                 subsample(read(*input), *stride, *channels)
             }
+            Step::Noise { input, noise } => noise.add(read(*input)),
             Step::Apply { input, function, .. } => function(read(*input)),
         };
         values.push(Some(result));

@@ -7,6 +7,7 @@ mod compile;
 #[cfg(feature = "flex")]
 mod forward;
 mod layers;
+mod noise;
 mod obstacle;
 #[cfg(feature = "flex")]
 mod operation;
@@ -15,9 +16,12 @@ mod plan;
 #[cfg(feature = "flex")]
 mod run;
 mod steps;
+#[cfg(feature = "flex")]
+mod tables;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
 
+pub use noise::ChainNoise;
 pub use obstacle::{Obstacle, ObstacleReason};
 pub use steps::{Chain, Value};
 

@@ -14,9 +14,13 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ObstacleReason {
-    /// A function that the chain does not know, such as noise on activations.
-    #[error("a function of its own, such as noise on activations")]
+    /// A function that the chain does not know.
+    #[error("a function of its own")]
     Function,
+    /// Noise whose draws or standard deviations are each example's own, or for which there are no
+    /// kernels.
+    #[error("noise that is drawn or scaled for each example, or by a law without kernels")]
+    Noise,
     /// An activation other than a rectifier, which the kernels do not have.
     #[error("an activation that is no rectifier")]
     Activation,

@@ -1,6 +1,7 @@
 //! A chain as the kernels see it.
 
 use crate::cells::{Layout, Shape};
+use crate::noise::StdPower;
 use std::ops::Range;
 
 /// A chain: its nodes, each of which makes a value of earlier ones. Value 0 is the input, value
@@ -16,7 +17,8 @@ pub struct Plan {
     pub statistics: usize,
 }
 
-/// `max(0, norm(x * weight) + residual)`, each part if there is one.
+/// `max(0, norm(x * weight) + residual)`, each part if there is one. Noise stands in the place of the
+/// norm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub input: usize,
@@ -34,7 +36,7 @@ pub struct Conv {
     pub weight: Range<usize>,
 }
 
-/// What follows a convolution, one value a channel.
+/// What follows a convolution, one value a channel, or noise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Norm {
     None,
@@ -52,6 +54,23 @@ pub enum Norm {
         epsilon: f64,
         statistics: usize,
     },
+    /// Noise on a value, without a convolution.
+    Noise(Noise),
+}
+
+/// `x + Σₜ sᵖ⁽ᵗ⁾ tableₜ`, with `s` the unbiased standard deviation of all of `x`, and tables
+/// `[channels, height, width]` that all images share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noise {
+    pub terms: Vec<(StdPower, Range<usize>)>,
+    /// True if the gradient passes through the standard deviation.
+    pub through_std: bool,
+}
+
+impl Noise {
+    pub fn reads_std(&self) -> bool {
+        self.terms.iter().any(|&(power, _)| power != StdPower::Zero)
+    }
 }
 
 impl Plan {
@@ -78,6 +97,16 @@ impl Plan {
     pub fn can_be_made_again(&self, value: usize) -> bool {
         let node = value.checked_sub(1).map(|index| &self.nodes[index]);
         node.is_some_and(|node| matches!(node.norm, Norm::Batch { .. }) && node.residual.is_none())
+    }
+
+    /// True if a node takes its statistics from the sums of this value, which are known where it is
+    /// made.
+    pub fn is_summed(&self, value: usize) -> bool {
+        self.nodes.iter().filter(|node| node.input == value).any(|node| match &node.norm {
+            Norm::Batch { .. } => node.conv.is_none(),
+            Norm::Noise(noise) => noise.reads_std(),
+            _ => false,
+        })
     }
 
     /// For each value how often nodes read it, and the output.

@@ -1,5 +1,5 @@
 use super::layers::run_layers;
-use super::{Obstacle, ObstacleReason};
+use super::{ChainNoise, Obstacle, ObstacleReason};
 use crate::batch_norm::Epilogue;
 use crate::mean::spatial_mean;
 use burn::nn::BatchNorm;
@@ -10,8 +10,8 @@ use burn::tensor::Tensor;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(pub(super) usize);
 
-/// A chain of layers, described before it runs: convolutions, batch norms, rectifiers and residual
-/// sums between an activation and another.
+/// A chain of layers, described before it runs: convolutions, batch norms, rectifiers, residual sums
+/// and noise between an activation and another.
 ///
 /// In half precision on the CPU, [`autocast`](crate::autocast) to `Bf16`, a chain runs as one
 /// operation. Its activations stay in bfloat16 from the first layer to the last, a batch norm that
@@ -80,6 +80,8 @@ pub(super) enum Step<'a> {
     },
     /// Every other pixel, and channels of zeros before and behind.
     Subsample { input: Value, stride: usize, channels: [usize; 2] },
+    /// Noise on a value.
+    Noise { input: Value, noise: &'a dyn ChainNoise },
     /// Any function, and what it is in the way of half precision.
     Apply {
         input: Value,
@@ -129,6 +131,11 @@ impl<'a> Chain<'a> {
     /// others: a shortcut without parameters (He et al., CVPR 2016, option A).
     pub fn subsample(&mut self, x: Value, stride: usize, channels: [usize; 2]) -> Value {
         self.push(Step::Subsample { input: x, stride, channels })
+    }
+
+    /// A value plus its noise. A chain with noise that its images do not share runs layer by layer.
+    pub fn noise(&mut self, noise: &'a dyn ChainNoise, x: Value) -> Value {
+        self.push(Step::Noise { input: x, noise })
     }
 
     /// Any function of an activation. A chain with one runs layer by layer.
@@ -215,7 +222,9 @@ impl Step<'_> {
     pub(super) fn reads(&self) -> [Option<Value>; 2] {
         match self {
             Self::Layer { input, after, .. } => [Some(*input), after.residual],
-            Self::Subsample { input, .. } | Self::Apply { input, .. } => [Some(*input), None],
+            Self::Subsample { input, .. }
+            | Self::Noise { input, .. }
+            | Self::Apply { input, .. } => [Some(*input), None],
         }
     }
 }

@@ -93,6 +93,22 @@ pub struct NoiseRows {
     pub first: u64,
 }
 
+impl StdPower {
+    /// The power of a standard deviation, and its derivative.
+    #[cfg(feature = "flex")]
+    pub(crate) fn at(self, std: f32) -> [f32; 2] {
+        match self {
+            Self::Zero => [1.0, 0.0],
+            Self::Half => {
+                let root = std.sqrt();
+                // A square root at zero has the gradient zero.
+                [root, if root > 0.0 { 0.5 / root } else { 0.0 }]
+            }
+            Self::One => [std, 1.0],
+        }
+    }
+}
+
 impl NoiseForm {
     /// True if the noise depends on the standard deviation.
     pub(crate) fn reads_std(self) -> bool {

@@ -9,6 +9,7 @@ use crate::Granularity;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use cni_noise::{ExampleIds, current_examples};
+use cni_ops::{ChainNoise, FusedNoise, NoiseRows};
 use config::shown;
 
 /// Adds learnable noise to activations, in training and at inference alike. Made by
@@ -131,6 +132,22 @@ impl ActivationNoise {
         let examples = (self.draw_per == Per::Example).then(examples);
         let std_per_row = self.std_per == Per::Example;
         self.noise.add_to_rows(input, features, rows, examples, std_per_row)
+    }
+}
+
+impl ChainNoise for ActivationNoise {
+    fn add(&self, x: Tensor<4>) -> Tensor<4> {
+        self.forward(x)
+    }
+
+    fn is_shared(&self, [_, features @ ..]: [usize; 4]) -> bool {
+        let per_batch = [self.draw_per, self.std_per] == [Per::Batch; 2];
+        // Other sizes are refused where the layer runs.
+        per_batch && features[..] == self.features && self.noise.has_kernels(&features)
+    }
+
+    fn draw(&self, [batch, features @ ..]: [usize; 4]) -> Option<(FusedNoise, NoiseRows)> {
+        self.noise.for_kernels(&features, batch)
     }
 }
 

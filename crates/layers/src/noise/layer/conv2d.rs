@@ -181,7 +181,7 @@ impl NoisyConv2d {
         after: Epilogue<Value>,
     ) -> Value {
         if let Some(noise) = &self.input {
-            x = chain.apply(x, |x| noise.forward(x));
+            x = chain.noise(noise, x);
         }
         #[cfg(feature = "band-limited")]
         if let Some(band) = &self.band {
@@ -194,7 +194,7 @@ impl NoisyConv2d {
             };
         };
         x = chain.conv2d(&self.conv, x, Epilogue::default());
-        x = chain.apply(x, |x| noise.forward(x));
+        x = chain.noise(noise, x);
         match norm {
             Some(norm) => chain.batch_norm(norm, x, after),
             None => chain.epilogue(x, after),

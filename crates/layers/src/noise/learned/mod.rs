@@ -8,6 +8,7 @@ use burn::module::{Initializer, Param, Reparameterization};
 use burn::tensor::{DType, Device, Tensor};
 use cni_noise::laws::{LawParameters, NoiseKind, NoiseParameters, NoiseScale, TensorShape};
 use cni_noise::{AddedNoise, ExampleIds, Key, layer_key};
+use cni_ops::{FusedNoise, NoiseRows};
 
 /// Learned noise for one tensor: the parameters of its law and the name that its draws are keyed
 /// by.
@@ -126,6 +127,36 @@ impl LearnedNoise {
         })
     }
 
+    /// True if kernels can add one draw to a batch of rows of this shape.
+    pub(crate) fn has_kernels(&self, shape: &[usize]) -> bool {
+        let any_key = Key::from_words([0; 4]);
+        self.added(any_key, shape, DType::F32).for_kernels().is_some()
+    }
+
+    /// What kernels need for the next draw, one for all rows of this shape; `None` if noise is off.
+    pub(crate) fn for_kernels(
+        &self,
+        shape: &[usize],
+        rows: usize,
+    ) -> Option<(FusedNoise, NoiseRows)> {
+        let noise = |key| self.added(key, shape, DType::F32).with_rows(rows).for_kernels();
+        // Its parameters tell the device from which a key may have to be read.
+        let (any_draw, _) = noise(Key::from_words([0; 4]))?;
+        noise(self.next_key(&any_draw.amplitudes.device())?)
+    }
+
+    /// The noise for a row of this shape and element type.
+    fn added(&self, key: Key, shape: &[usize], dtype: DType) -> AddedNoise<'_> {
+        let Spec { law, scale, shape: TensorShape { channel_axis, .. } } = &self.spec;
+        let parameters = NoiseParameters {
+            scale: *scale,
+            shape: TensorShape::new(shape, *channel_axis),
+            vectors: self.vectors.iter().map(|(_, vector)| value(vector, dtype)).collect(),
+            factor: self.factor.as_ref().map(|factor| value(factor, dtype)),
+        };
+        AddedNoise::new(&**law, parameters, key)
+    }
+
     fn add<'a, const D: usize>(
         &'a self,
         key: Option<Key>,
@@ -141,17 +172,9 @@ impl LearnedNoise {
             DType::QFloat(_) => tensor.dequantize(),
             _ => tensor,
         };
-        let Spec { law, scale, shape: TensorShape { channel_axis, .. } } = &self.spec;
-        let dtype = tensor.dtype();
-        let parameters = NoiseParameters {
-            scale: *scale,
-            shape: TensorShape::new(shape, *channel_axis),
-            vectors: self.vectors.iter().map(|(_, vector)| value(vector, dtype)).collect(),
-            factor: self.factor.as_ref().map(|factor| value(factor, dtype)),
-        };
         // A mean needs no key.
-        let noise =
-            rows(AddedNoise::new(&**law, parameters, key.unwrap_or(Key::from_words([0; 4]))));
+        let some_key = key.unwrap_or(Key::from_words([0; 4]));
+        let noise = rows(self.added(some_key, shape, tensor.dtype()));
         match key {
             Some(_) => noise.add_to(tensor),
             None => noise.mean_of(tensor),

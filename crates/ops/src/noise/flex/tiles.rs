@@ -19,15 +19,7 @@ pub struct Scales {
 
 impl Scales {
     fn of(form: NoiseForm, std: f32) -> Self {
-        let (p, slope) = match form.independent {
-            StdPower::Zero => (1.0, 0.0),
-            StdPower::Half => {
-                let p = std.sqrt();
-                // A square root at zero has the gradient zero.
-                (p, if p > 0.0 { 0.5 / p } else { 0.0 })
-            }
-            StdPower::One => (std, 1.0),
-        };
+        let [p, slope] = form.independent.at(std);
         Self { p, q: if form.factor_by_std { std } else { 1.0 }, slope }
     }
 
