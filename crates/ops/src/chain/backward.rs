@@ -69,12 +69,13 @@ pub fn backward(
             }
             (Norm::Noise(noise), _) => {
                 let spread = kept.spreads[index].expect("kept for the gradient");
-                let sums = images_sum(&gradient);
+                let read = noise.through_std || to_parameters.is_some();
+                let sums = if read { images_sum(&gradient) } else { Vec::new() };
                 if let Some(out) = &mut to_parameters {
                     noise.tables_gradient(spread, &sums, out);
                 }
-                let slope = noise.slope(spread, parameters, &sums);
-                if noise.through_std && slope != 0.0 {
+                if noise.through_std {
+                    let slope = noise.slope(spread, parameters, &sums);
                     let channels = node.layout.channels;
                     let x = kept.value(node.input);
                     let vectors = [1.0, spread.mean, spread.of_deviation(slope), 0.0];

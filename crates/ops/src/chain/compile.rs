@@ -204,6 +204,8 @@ impl<'a> Compiler<'a> {
         let mut of_plan = Noise { terms: Vec::new(), through_std: false };
         if self.reads {
             let Some((noise, rows)) = noise.draw(dims) else { return Ok(None) };
+            let one = !rows.draw_per_row && !rows.std_per_row;
+            assert!(one, "noise in a chain: got {rows:?}, wanted one draw and one deviation");
             of_plan.through_std = noise.through_std;
             let elements = channels * height * width;
             let tables = tables(noise, rows, elements).ok_or(ObstacleReason::Noise)?;

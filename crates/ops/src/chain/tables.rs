@@ -19,7 +19,8 @@ pub struct Spread {
 impl Spread {
     /// From the sums of a value and of its squares, by channels.
     pub fn new(layout: Layout, [sums, squares]: &[Vec<f64>; 2]) -> Self {
-        let count = layout.samples() * layout.channels as f64;
+        // An empty batch has the spread of nothing, not of zero by zero.
+        let count = (layout.samples() * layout.channels as f64).max(1.0);
         let [sum, square] = [sums, squares].map(|values| values.iter().sum::<f64>());
         let (mean, freedom) = (sum / count, (count - 1.0).max(1.0));
         // Rounding can leave less than nothing. A NaN stays.

@@ -141,6 +141,23 @@ fn the_inner_values_of_blocks_are_made_again() {
     }
 }
 
+/// Noise for an empty batch is none, and its gradients are zero.
+#[test]
+fn noise_of_an_empty_batch_has_no_gradient() {
+    let plan =
+        Plan { input: Layout::new(0, 3, [4, 4]), nodes: Vec::new(), mean: false, statistics: 0 };
+    let mut builder = Builder { plan, parameters: Vec::new() };
+    builder.noise(0, &[StdPower::One, StdPower::Half], true);
+    let Builder { plan, parameters } = builder;
+    let wanted = Wanted { input: true, parameters: true };
+    for units in Units::all() {
+        let made = forward(units, &Arc::new(plan.clone()), &[], &parameters, wanted);
+        assert!(made.output.values().is_empty());
+        let (_, of_tables) = backward(&made.kept, &parameters, &[], wanted);
+        assert_eq!(of_tables.expect("wanted"), vec![0.0; parameters.len()]);
+    }
+}
+
 /// Values and gradients of noise alone are those of its formula in double precision, with the
 /// operands that a chain has: images and gradients rounded to bfloat16.
 #[test]

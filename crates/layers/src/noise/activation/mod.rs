@@ -82,18 +82,22 @@ impl ActivationNoise {
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let dims = input.dims();
         let features = &dims[1..];
-        let fits = match self.noise.law().granularity() {
-            Granularity::Layer => !features.is_empty(),
-            Granularity::Channel => features.first() == self.features.first(),
-            Granularity::Element => features == self.features,
-        };
         assert!(
-            fits,
+            self.fits(features),
             "{}: got an input of shape {dims:?}, wanted [batch, features..] with features {:?}",
             shown(self.noise.name()),
             self.features
         );
         self.add(input, features, dims[0], 1)
+    }
+
+    /// True if the parameters are those of an example of this shape.
+    fn fits(&self, features: &[usize]) -> bool {
+        match self.noise.law().granularity() {
+            Granularity::Layer => !features.is_empty(),
+            Granularity::Channel => features.first() == self.features.first(),
+            Granularity::Element => features == self.features,
+        }
     }
 
     /// The input plus its noise, each position before the last axes a row of its own, as in a
@@ -142,8 +146,8 @@ impl ChainNoise for ActivationNoise {
 
     fn is_shared(&self, [_, features @ ..]: [usize; 4]) -> bool {
         let per_batch = [self.draw_per, self.std_per] == [Per::Batch; 2];
-        // Other sizes are refused where the layer runs.
-        per_batch && features[..] == self.features && self.noise.has_kernels(&features)
+        // Sizes that do not fit are refused where the layer runs.
+        per_batch && self.fits(&features) && self.noise.has_kernels(&features)
     }
 
     fn draw(&self, [batch, features @ ..]: [usize; 4]) -> Option<(FusedNoise, NoiseRows)> {

@@ -4,7 +4,7 @@ use super::moments::sum;
 use crate::arch::arch;
 use crate::draw::{Distribution, GROUP, fill_groups};
 use crate::noise::launch::NoiseLaunch;
-use crate::noise::{Amplitude, NoiseForm, StdPower};
+use crate::noise::{Amplitude, NoiseForm};
 use pulp::{Simd, WithSimd};
 
 /// Columns that one task takes: a few buffers of them fit the first-level cache.
