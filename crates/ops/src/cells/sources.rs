@@ -195,8 +195,8 @@ impl Source for Shifted<'_> {
         let (layout, x) = (self.layout(), self.x.task(task));
         let first = (task.plane * layout.rows() + task.rows.start) * layout.columns();
         let (table, _) = self.table[first * LANES..].as_chunks::<LANES>();
-        for cell in 0..cells(self, task) {
-            sink.cell(cell, &ShiftedCell { x, cell, shift: &table[cell] });
+        for (cell, shift) in table.iter().enumerate().take(cells(self, task)) {
+            sink.cell(cell, &ShiftedCell { x, cell, shift });
         }
     }
 }
