@@ -8,12 +8,12 @@ use cni_burn::prelude::Record;
 use std::fs::read_to_string;
 
 /// Refuses a page without this text, wherever its lines break.
-fn assert_page_says(name: &str, text: &str) {
+pub(super) fn assert_page_says(name: &str, text: &str) {
     let words = page(name).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains(text), "{name} lacks: {text}");
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
 }
 
@@ -22,7 +22,7 @@ fn with_interval(of: &Estimate) -> String {
     format!("{accuracy} [{low}, {high}]")
 }
 
-fn record(path: &str) -> Record {
+pub(super) fn record(path: &str) -> Record {
     Record::read(root().join(path)).unwrap()
 }
 

@@ -5,6 +5,7 @@ mod book;
 mod chapters;
 mod docs;
 mod neighbours;
+mod protocols;
 mod references;
 mod speeds;
 
