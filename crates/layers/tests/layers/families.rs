@@ -280,7 +280,7 @@ fn noise_on_activations_is_the_same_in_half_precision() {
         }
         // The draw is what makes them equal: without it the logits are others.
         let [full, half, silent] = [&full, &half, &silent].map(|values| &values.last().unwrap().1);
-        assert!(off(half, full) > 1e-5, "{scale}: it ran layer by layer, in full precision");
+        assert!(off(half, full) > 1e-5, "{scale}: its products were not in half precision");
         assert!(off(silent, full) > 0.05, "{scale}: {}", off(silent, full));
         let bare = keyed_init(ResNetConfig::cifar(8, 10).init(&device), Key::new(1));
         let bare = run(&bare, Precision::Bf16, Noise::Off);
