@@ -89,8 +89,8 @@ impl<'a> AddedNoise<'a> {
         self.add_by_tensor_operations(tensor)
     }
 
-    /// What kernels need to add the noise, `None` if the law has no form for them or draws of rows
-    /// do not follow one another.
+    /// The form and the rows by which kernels add the noise, `None` if the law has no form for them
+    /// or draws of rows do not follow one another.
     ///
     /// # Panics
     ///

@@ -173,7 +173,18 @@ fn the_examples_are_files_of_attacks() {
         ("queries = 1000", "queries = 5"),
     ];
     let protocols = [("steps = 7", "steps = 3"), ("steps = 20", "steps = 4"), ("= 10", "= 2")];
-    for (name, shorter) in [("noise", &noise[..]), ("protocols", &protocols)] {
+    let surrogate = format!("{:?}", trained_without_noise());
+    let full = [
+        ("steps = 100", "steps = 3"),
+        ("draws = 20", "draws = 2"),
+        ("draws = 40", "draws = 3"),
+        ("targets = 9", "targets = 1"),
+        ("\"cross_entropy\"", "\"cross_entropy\"\nsteps = 4"),
+        ("queries = 1000", "queries = 5"),
+        ("\"weights/cifar10-adversarial\"", &surrogate),
+    ];
+    let examples = [("noise", &noise[..]), ("protocols", &protocols), ("full", &full)];
+    for (name, shorter) in examples {
         let example = root().join(format!("examples/attacks/{name}.toml"));
         let mut text = fs::read_to_string(example).unwrap();
         for (from, to) in shorter {

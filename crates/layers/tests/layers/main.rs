@@ -11,6 +11,7 @@ mod covariance;
 mod custom_law;
 mod families;
 mod half_precision;
+mod half_precision_noise;
 mod import;
 mod models;
 mod multiplicative;

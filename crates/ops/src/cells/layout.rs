@@ -103,8 +103,8 @@ impl Layout {
         lanes.load(&self.spread(channels, plane))
     }
 
-    /// One value for each channel and position, `[channels, height, width]`, as one for each lane of
-    /// a block's cells for one image, `[planes, rows, columns, 32]`; zero where there is no channel.
+    /// Values of positions, `[channels, height, width]`, at the lanes of the cells of one image,
+    /// `[planes, rows, columns, 32]`; zero where there is no channel.
     pub fn spread_positions(&self, values: &[f32]) -> Vec<f32> {
         let mut lanes = vec![0.0; self.block_len() / IMAGES];
         self.for_each_position(|lane, value| lanes[lane] = values[value]);
@@ -118,7 +118,7 @@ impl Layout {
         values
     }
 
-    /// Calls `visit` with the index of each value among lanes, and among `[channels, height, width]`.
+    /// Calls `visit` with each value's index among lanes and among `[channels, height, width]`.
     fn for_each_position(&self, mut visit: impl FnMut(usize, usize)) {
         let [height, width] = self.size;
         for cell in 0..self.block_len() / CELL {

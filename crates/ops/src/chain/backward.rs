@@ -68,18 +68,19 @@ pub fn backward(
                 continue;
             }
             (Norm::Noise(noise), _) => {
-                let spread = kept.spreads[index].expect("kept for the gradient");
-                let read = noise.through_std || to_parameters.is_some();
+                let deviation = kept.deviations[index].expect("kept for the gradient");
+                let through_std = noise.through_std && wanted.reaches(node.input);
+                let read = through_std || to_parameters.is_some();
                 let sums = if read { images_sum(&gradient) } else { Vec::new() };
                 if let Some(out) = &mut to_parameters {
-                    noise.tables_gradient(spread, &sums, out);
+                    noise.tables_gradient(deviation, &sums, out);
                 }
-                if noise.through_std {
-                    let slope = noise.slope(spread, parameters, &sums);
-                    let channels = node.layout.channels;
+                if through_std {
+                    let slope =
+                        deviation.slope_to_values(noise.slope(deviation, parameters, &sums));
                     let x = kept.value(node.input);
-                    let vectors = [1.0, spread.mean, spread.of_deviation(slope), 0.0];
-                    let [a, mean, b, c] = vectors.map(|value| vec![value; channels]);
+                    let [a, mean, b, c] = [1.0, deviation.mean, slope, 0.0]
+                        .map(|value| vec![value; node.layout.channels]);
                     let factors = [&a[..], &mean, &b, &c];
                     let source = NormGradient { gradient: &gradient, x: &x, factors };
                     gradients.add(node.input, &source);
@@ -88,16 +89,20 @@ pub fn backward(
                 }
                 continue;
             }
+            (Norm::None, None) => {
+                gradients.add_same(node.input, &gradient);
+                continue;
+            }
             (Norm::None | Norm::Shift(_), _) => gradient,
         };
-        let conv = node.conv.as_ref().expect("a node without a norm has a convolution");
+        let conv = node.conv.as_ref().expect("what is left has a convolution");
         if let Some(out) = &mut to_parameters {
             let input = kept.value(node.input);
             let correlation = Correlation::forward(conv.shape);
             let out = &mut out[conv.weight.clone()];
             weight_gradient(kept.units, &correlation, &input, &gradient, out);
         }
-        if node.input > 0 || wanted.input {
+        if wanted.reaches(node.input) {
             let correlation = Correlation::backward(conv.shape);
             let weight = &parameters[conv.weight.clone()];
             let weights = Weights::new(kept.units, &correlation, weight);
@@ -124,7 +129,7 @@ struct Gradients<'a> {
 impl Gradients<'_> {
     /// Adds a part to the gradient of a value. With the last it becomes that before the rectifier.
     fn add(&mut self, value: usize, part: &impl Source) {
-        if value == 0 && !self.wanted.input {
+        if !self.wanted.reaches(value) {
             return;
         }
         self.readers[value] -= 1;
@@ -141,7 +146,7 @@ impl Gradients<'_> {
 
     /// Adds the gradient of another value, unchanged.
     fn add_same(&mut self, value: usize, part: &Arc<Cells>) {
-        if value == 0 && !self.wanted.input {
+        if !self.wanted.reaches(value) {
             return;
         }
         let alone = self.found[value].is_none();

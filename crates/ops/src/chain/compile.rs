@@ -1,20 +1,19 @@
 //! From layers to a plan.
 
+use super::convolution::{shape, subsample};
 use super::noise::ChainNoise;
 use super::obstacle::{Obstacle, ObstacleReason};
 use super::plan::{Conv, Node, Noise, Norm, Plan};
 use super::steps::{Chain, Step};
 use super::tables::tables;
 use crate::batch_norm::fast as norms;
-use crate::cells::{Layout, Shape, Units};
-use crate::conv::options;
+use crate::cells::{Layout, Units};
 use crate::extension::FastOps;
-use crate::shape::conv2d_output_size;
 use burn::backend::Dispatch;
 use burn::module::Param;
 use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Tensor};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ impl<'a> Compiler<'a> {
             }
             compiler.step(step).map_err(|reason| obstacle(index, reason))?;
         }
-        // Noise that is off may have been all.
+        // Steps that change nothing may have been all.
         match compiler.plan.nodes.is_empty() {
             true => Err(obstacle(0, ObstacleReason::Empty)),
             false => Ok(compiler),
@@ -91,7 +90,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn step(&mut self, step: &Step<'a>) -> Result<(), ObstacleReason> {
-        let node = match step {
+        let (input, node) = match step {
             Step::Layer { input, conv, norm, after } => {
                 let input = self.values[input.0];
                 let residual = after.residual.map(|value| self.values[value.0]);
@@ -101,29 +100,61 @@ impl<'a> Compiler<'a> {
                 if residual.is_some_and(|residual| self.plan.layout(residual) != layout) {
                     return Err(ObstacleReason::Shape);
                 }
-                let (weight, norm) = self.parameters_of(*conv, *norm, layout, input)?;
+                let (weight, norm) = self.parameters_of(*conv, *norm, layout)?;
                 let conv = shape.zip(weight).map(|(shape, weight)| Conv { shape, weight });
-                Node { input, conv, norm, residual, relu: after.relu, layout }
+                let node = Node { input, conv, norm, residual, relu: after.relu, layout };
+                (input, (!node.is_identity()).then_some(node))
             }
             Step::Subsample { input, stride, channels } => {
-                self.subsample(self.values[input.0], *stride, *channels)?
+                let input = self.values[input.0];
+                let (shape, weight) = subsample(self.plan.layout(input), *stride, *channels)?;
+                let weight = self.push(shape.output.channels * shape.input.channels, weight);
+                let conv = Some(Conv { shape, weight });
+                (input, Some(Node { conv, ..Node::identity(input, shape.output) }))
             }
             Step::Noise { input, noise } => {
                 let input = self.values[input.0];
-                match self.noise(input, *noise)? {
-                    Some(node) => node,
-                    // Noise that is off leaves its input.
-                    None => {
-                        self.values.push(input);
-                        return Ok(());
-                    }
-                }
+                let layout = self.plan.layout(input);
+                let norm = self.noise(*noise, layout)?.map(Norm::Noise);
+                (input, norm.map(|norm| Node { norm, ..Node::identity(input, layout) }))
             }
             Step::Apply { reason, .. } => return Err(reason.clone()),
         };
-        self.plan.nodes.push(node);
-        self.values.push(self.plan.nodes.len());
+        // A step that changes nothing, such as noise that is off, stands for its input.
+        self.values.push(match node {
+            Some(node) => {
+                self.plan.nodes.push(node);
+                self.plan.nodes.len()
+            }
+            None => input,
+        });
         Ok(())
+    }
+
+    /// What a draw of this noise adds, without tables where nothing is read yet; `None` if noise is
+    /// off.
+    fn noise(
+        &mut self,
+        noise: &dyn ChainNoise,
+        layout: Layout,
+    ) -> Result<Option<Noise>, ObstacleReason> {
+        let Layout { batch, channels, size: [height, width], .. } = layout;
+        let (dims, elements) = ([batch, channels, height, width], channels * height * width);
+        if elements == 0 {
+            return Err(ObstacleReason::Shape);
+        }
+        if !noise.is_shared(dims) {
+            return Err(ObstacleReason::Noise);
+        }
+        if !self.reads {
+            return Ok(Some(Noise::default()));
+        }
+        let Some((noise, rows)) = noise.draw(dims) else { return Ok(None) };
+        let through_std = noise.through_std;
+        let tables = tables(noise, rows, elements).ok_or(ObstacleReason::Noise)?;
+        let term = |(power, table)| (power, self.push(elements, || table));
+        let terms = tables.into_iter().map(term).collect();
+        Ok(Some(Noise { terms, through_std }))
     }
 
     /// The parameters of a layer: its weight, and what follows.
@@ -132,7 +163,6 @@ impl<'a> Compiler<'a> {
         conv: Option<&'a Conv2d>,
         norm: Option<&'a BatchNorm>,
         layout: Layout,
-        input: usize,
     ) -> Result<(Option<Range<usize>>, Norm), ObstacleReason> {
         let channels = layout.channels;
         let bias = conv.and_then(|conv| conv.bias.as_ref());
@@ -145,7 +175,7 @@ impl<'a> Compiler<'a> {
             return Err(ObstacleReason::ParameterType);
         }
         match (conv, norm) {
-            (None, None) => Err(ObstacleReason::NoLayer),
+            (None, None) => Ok((None, Norm::None)),
             (Some(conv), None) => {
                 let weight = self.push(weights, || conv.weight.val());
                 Ok((Some(weight), self.bias(bias, channels)))
@@ -154,10 +184,6 @@ impl<'a> Compiler<'a> {
                 // The bias would have to be added to the running mean.
                 if bias.is_some() {
                     return Err(ObstacleReason::BiasBeforeNorm);
-                }
-                // The sums of a value are taken where it is made.
-                if conv.is_none() && input == 0 {
-                    return Err(ObstacleReason::NormOfInput);
                 }
                 let weight = conv.map(|conv| self.push(weights, || conv.weight.val()));
                 let gamma = self.push(channels, || norm.gamma.val());
@@ -188,64 +214,6 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// The next draw of noise, or a node without one where nothing is read yet; `None` if noise is
-    /// off.
-    fn noise(
-        &mut self,
-        input: usize,
-        noise: &dyn ChainNoise,
-    ) -> Result<Option<Node>, ObstacleReason> {
-        let layout = self.plan.layout(input);
-        let Layout { batch, channels, size: [height, width], .. } = layout;
-        let dims = [batch, channels, height, width];
-        if !noise.is_shared(dims) {
-            return Err(ObstacleReason::Noise);
-        }
-        let mut of_plan = Noise { terms: Vec::new(), through_std: false };
-        if self.reads {
-            let Some((noise, rows)) = noise.draw(dims) else { return Ok(None) };
-            let one = !rows.draw_per_row && !rows.std_per_row;
-            assert!(one, "noise in a chain: got {rows:?}, wanted one draw and one deviation");
-            of_plan.through_std = noise.through_std;
-            let elements = channels * height * width;
-            let tables = tables(noise, rows, elements).ok_or(ObstacleReason::Noise)?;
-            let terms =
-                tables.into_iter().map(|(power, table)| (power, self.push(elements, || table)));
-            of_plan.terms = terms.collect();
-        }
-        let norm = Norm::Noise(of_plan);
-        Ok(Some(Node { input, conv: None, norm, residual: None, relu: false, layout }))
-    }
-
-    /// As a convolution with ones and zeros.
-    fn subsample(
-        &mut self,
-        input: usize,
-        stride: usize,
-        [before, behind]: [usize; 2],
-    ) -> Result<Node, ObstacleReason> {
-        let from = self.plan.layout(input);
-        if stride == 0 || from.size.contains(&0) {
-            return Err(ObstacleReason::Shape);
-        }
-        let channels = from.channels;
-        let outputs = before + channels + behind;
-        let len = outputs * channels;
-        let weight = self.push(len, || {
-            let mut weight = vec![0.0f32; len];
-            for channel in 0..channels {
-                weight[(before + channel) * channels + channel] = 1.0;
-            }
-            Tensor::<1>::from_data(TensorData::new(weight, [len]), &Device::flex())
-        });
-        let size = from.size.map(|size| (size - 1) / stride + 1);
-        let layout = Layout::new(from.batch, outputs, size);
-        let (kernel, stride) = ([1, 1], [stride, stride]);
-        let shape = Shape { input: from, output: layout, kernel, stride, padding: [0, 0] };
-        let conv = Some(Conv { shape, weight });
-        Ok(Node { input, conv, norm: Norm::None, residual: None, relu: false, layout })
-    }
-
     pub fn run(mut self, x: Tensor<4>, mean: bool, units: Units) -> Tensor<4> {
         self.plan.mean = mean;
         let parameters = Tensor::cat(self.parameters, 0).into_dispatch();
@@ -263,24 +231,4 @@ impl<'a> Compiler<'a> {
         }
         Tensor::from_dispatch(out)
     }
-}
-
-/// The shape of a convolution that the kernels take.
-fn shape(conv: &Conv2d, input: Layout) -> Result<Shape, ObstacleReason> {
-    let [outputs, kernel_channels, rows, columns] = conv.weight.lazy_shape().dims();
-    let options = options(conv, input.size);
-    if options.groups != 1 || options.dilation != [1, 1] {
-        return Err(ObstacleReason::GroupsOrDilation);
-    }
-    if conv.weight.dtype() != DType::F32 {
-        return Err(ObstacleReason::ParameterType);
-    }
-    let (kernel, stride, padding) = ([rows, columns], options.stride, options.padding_begin());
-    let size = conv2d_output_size(input.size, kernel, stride, [1, 1], options.padding);
-    let size = size.filter(|size| !size.contains(&0)).ok_or(ObstacleReason::Shape)?;
-    if kernel_channels != input.channels || outputs == 0 {
-        return Err(ObstacleReason::Shape);
-    }
-    let output = Layout::new(input.batch, outputs, size);
-    Ok(Shape { input, output, kernel, stride, padding })
 }

@@ -1,7 +1,7 @@
 //! A chain forward.
 
 use super::plan::{Node, Norm, Plan};
-use super::tables::Spread;
+use super::tables::Deviation;
 use crate::cells::{
     Bits, Cells, Correlation, Epilogue, Passed, Plain, Product, Scaled, Shifted, Sum, Units,
     Weights, exact_images, pass, positions_mean,
@@ -18,8 +18,8 @@ pub struct Kept {
     pub values: Vec<Option<Arc<Cells>>>,
     /// What each norm of the batch normalized, and its statistics.
     pub normalized: Vec<Option<Normalized>>,
-    /// Mean and standard deviation of what got noise in proportion to it.
-    pub spreads: Vec<Option<Spread>>,
+    /// Mean and standard deviation of what noise was added to.
+    pub deviations: Vec<Option<Deviation>>,
     /// What each rectifier let pass.
     pub bits: Vec<Option<Bits>>,
 }
@@ -56,6 +56,13 @@ pub struct Wanted {
     pub parameters: bool,
 }
 
+impl Wanted {
+    /// True if the gradient of a value is needed.
+    pub fn reaches(self, value: usize) -> bool {
+        self.input || (self.parameters && value > 0)
+    }
+}
+
 /// The result of a chain, the statistics of its batch norms, and what its gradients need.
 pub struct Forward {
     pub output: Block,
@@ -81,7 +88,7 @@ pub fn forward(
         units,
         values: vec![None; count + 1],
         normalized: (0..count).map(|_| None).collect(),
-        spreads: vec![None; count],
+        deviations: vec![None; count],
         bits: (0..count).map(|_| None).collect(),
     };
     let products: Vec<Option<(Correlation, Weights)>> = plan
@@ -111,9 +118,8 @@ pub fn forward(
         let reads = match &node.norm {
             Norm::Affine { .. } => wanted.parameters,
             Norm::Noise(noise) => {
-                noise.through_std
-                    && wanted != Wanted::default()
-                    && !plan.can_be_made_again(node.input)
+                let read = noise.through_std && wanted.reaches(node.input);
+                read && !plan.can_be_made_again(node.input)
             }
             _ => wanted.parameters && node.conv.is_some() && !plan.can_be_made_again(node.input),
         };
@@ -150,14 +156,15 @@ pub fn forward(
                 run.product(&input, run.epilogue(shift))
             }
             Norm::Noise(noise) => {
-                let spread = match noise.reads_std() {
-                    true => Spread::new(node.layout, &sums[node.input]),
-                    false => Spread::default(),
+                let deviation = match noise.reads_std() {
+                    true => Deviation::new(node.layout, &sums[node.input]),
+                    false => Deviation::default(),
                 };
-                kept.spreads[index] = Some(spread);
-                let table = node.layout.spread_positions(&noise.table(spread, parameters));
+                kept.deviations[index] = Some(deviation);
+                let table = node.layout.spread_positions(&noise.table(deviation, parameters));
                 pass(units, &Shifted { x: &input, table: &table }, run.epilogue(None))
             }
+            Norm::None if node.conv.is_none() => pass(units, &Plain(&input), run.epilogue(None)),
             Norm::None => run.product(&input, run.epilogue(None)),
         };
         if wanted.input || wanted.parameters {
@@ -201,7 +208,7 @@ impl Run<'_> {
     }
 
     fn product(&self, from: &Cells, epilogue: Epilogue) -> Passed {
-        let (correlation, weights) = self.product.expect("a node without a norm has a convolution");
+        let (correlation, weights) = self.product.expect("a product is of a convolution");
         let source = Product { correlation, weights, from };
         pass(self.units, &source, epilogue)
     }

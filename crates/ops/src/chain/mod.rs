@@ -5,6 +5,8 @@ mod backward;
 #[cfg(feature = "flex")]
 mod compile;
 #[cfg(feature = "flex")]
+mod convolution;
+#[cfg(feature = "flex")]
 mod forward;
 mod layers;
 mod noise;

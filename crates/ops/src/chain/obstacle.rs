@@ -17,9 +17,9 @@ pub enum ObstacleReason {
     /// A function that the chain does not know.
     #[error("a function of its own")]
     Function,
-    /// Noise whose draws or standard deviations are each example's own, or for which there are no
-    /// kernels.
-    #[error("noise that is drawn or scaled for each example, or by a law without kernels")]
+    /// Noise whose draws or standard deviations are each example's own, for which there are no
+    /// kernels, or which is for activations of other sizes.
+    #[error("noise of each example, of a law without kernels, or for other sizes")]
     Noise,
     /// An activation other than a rectifier, which the kernels do not have.
     #[error("an activation that is no rectifier")]
@@ -39,15 +39,9 @@ pub enum ObstacleReason {
     /// A convolution's bias in front of a batch norm that trains.
     #[error("a bias in front of a batch norm")]
     BiasBeforeNorm,
-    /// A batch norm of the input itself that trains.
-    #[error("a batch norm of the chain's input")]
-    NormOfInput,
-    /// A chain without a step.
-    #[error("a chain without a step")]
+    /// A chain without a step that changes anything.
+    #[error("a chain without a step that changes anything")]
     Empty,
-    /// A residual sum or a rectifier without a layer before it.
-    #[error("a sum or a rectifier without a layer")]
-    NoLayer,
     /// A result that no later step reads.
     #[error("a result that no later step reads")]
     Unread,

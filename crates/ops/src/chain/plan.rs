@@ -17,8 +17,8 @@ pub struct Plan {
     pub statistics: usize,
 }
 
-/// `max(0, norm(x * weight) + residual)`, each part if there is one. Noise stands in the place of the
-/// norm.
+/// `max(0, norm(x * weight) + residual)`, each part if there is one. Noise stands in the place of
+/// the norm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub input: usize,
@@ -36,7 +36,7 @@ pub struct Conv {
     pub weight: Range<usize>,
 }
 
-/// What follows a convolution, one value a channel, or noise.
+/// The norm of a node: what follows its convolution, one value a channel, or noise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Norm {
     None,
@@ -60,11 +60,22 @@ pub enum Norm {
 
 /// `x + Σₜ sᵖ⁽ᵗ⁾ tableₜ`, with `s` the unbiased standard deviation of all of `x`, and tables
 /// `[channels, height, width]` that all images share.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Noise {
     pub terms: Vec<(StdPower, Range<usize>)>,
     /// True if the gradient passes through the standard deviation.
     pub through_std: bool,
+}
+
+impl Node {
+    /// The node that gives its input as it is.
+    pub fn identity(input: usize, layout: Layout) -> Self {
+        Self { input, conv: None, norm: Norm::None, residual: None, relu: false, layout }
+    }
+
+    pub fn is_identity(&self) -> bool {
+        *self == Self::identity(self.input, self.layout)
+    }
 }
 
 impl Noise {
@@ -93,7 +104,7 @@ impl Plan {
     }
 
     /// True for the result of a batch norm by the batch's statistics without a residual: it follows
-    /// from what the norm keeps for its gradient.
+    /// from what the norm keeps for its gradient. A noisy value would take two passes, and is kept.
     pub fn can_be_made_again(&self, value: usize) -> bool {
         let node = value.checked_sub(1).map(|index| &self.nodes[index]);
         node.is_some_and(|node| matches!(node.norm, Norm::Batch { .. }) && node.residual.is_none())

@@ -10,8 +10,8 @@ use burn::tensor::Tensor;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(pub(super) usize);
 
-/// A chain of layers, described before it runs: convolutions, batch norms, rectifiers, residual sums
-/// and noise between an activation and another.
+/// A chain of layers, described before it runs: convolutions, batch norms, rectifiers, residual
+/// sums and noise between an activation and another.
 ///
 /// In half precision on the CPU, [`autocast`](crate::autocast) to `Bf16`, a chain runs as one
 /// operation. Its activations stay in bfloat16 from the first layer to the last, a batch norm that
@@ -133,7 +133,8 @@ impl<'a> Chain<'a> {
         self.push(Step::Subsample { input: x, stride, channels })
     }
 
-    /// A value plus its noise. A chain with noise that its images do not share runs layer by layer.
+    /// A value plus its noise, `[batch, channels, height, width]` to the same. A chain with noise
+    /// that its images do not share runs layer by layer.
     pub fn noise(&mut self, noise: &'a dyn ChainNoise, x: Value) -> Value {
         self.push(Step::Noise { input: x, noise })
     }
@@ -179,9 +180,9 @@ impl<'a> Chain<'a> {
     ///
     /// # Panics
     ///
-    /// As [`conv2d_batch_norm`](crate::conv2d_batch_norm) if shapes do not follow one another, and
-    /// if the environment asks for a way of [`HalfPrecision`](crate::HalfPrecision) that is not
-    /// there.
+    /// As [`conv2d_batch_norm`](crate::conv2d_batch_norm) if shapes do not follow one another, if
+    /// noise is not what [`ChainNoise::draw`] promises, and if the environment asks for a way of
+    /// [`HalfPrecision`](crate::HalfPrecision) that is not there.
     pub fn run(&self, x: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "flex")]
         if let Some(result) = super::run::run(self, &x, false) {

@@ -4,23 +4,22 @@
 use super::plan::Noise;
 use crate::cells::Layout;
 use crate::draw::{Distribution, Stream, draw};
-use crate::noise::{FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
+use crate::noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
 use burn::tensor::Tensor;
 
 /// Mean and unbiased standard deviation of all of a value.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Spread {
+pub struct Deviation {
     pub mean: f32,
     pub std: f32,
     /// Values less one, at least one.
     freedom: f64,
 }
 
-impl Spread {
+impl Deviation {
     /// From the sums of a value and of its squares, by channels.
     pub fn new(layout: Layout, [sums, squares]: &[Vec<f64>; 2]) -> Self {
-        // An empty batch has the spread of nothing, not of zero by zero.
-        let count = (layout.samples() * layout.channels as f64).max(1.0);
+        let count = layout.samples() * layout.channels as f64;
         let [sum, square] = [sums, squares].map(|values| values.iter().sum::<f64>());
         let (mean, freedom) = (sum / count, (count - 1.0).max(1.0));
         // Rounding can leave less than nothing. A NaN stays.
@@ -30,7 +29,7 @@ impl Spread {
     }
 
     /// The factor of `x - mean` in the gradient of `x`, from that of the standard deviation.
-    pub fn of_deviation(self, slope: f64) -> f32 {
+    pub fn slope_to_values(self, slope: f64) -> f32 {
         match self.std > 0.0 {
             true => (slope / (self.freedom * f64::from(self.std))) as f32,
             false => 0.0,
@@ -39,11 +38,11 @@ impl Spread {
 }
 
 impl Noise {
-    /// What is added to each image, `[channels, height, width]`.
-    pub fn table(&self, spread: Spread, parameters: &[f32]) -> Vec<f32> {
+    /// The table that is added to each image, `[channels, height, width]`.
+    pub fn table(&self, deviation: Deviation, parameters: &[f32]) -> Vec<f32> {
         let mut sum = Vec::new();
         for (power, range) in &self.terms {
-            let [scale, _] = power.at(spread.std);
+            let [scale, _] = power.at(deviation.std);
             let table = &parameters[range.clone()];
             sum.resize(table.len(), 0.0);
             sum.iter_mut().zip(table).for_each(|(sum, value)| *sum += scale * value);
@@ -52,17 +51,17 @@ impl Noise {
     }
 
     /// The gradients of the tables, from that of the result summed over images.
-    pub fn tables_gradient(&self, spread: Spread, sums: &[f32], out: &mut [f32]) {
+    pub fn tables_gradient(&self, deviation: Deviation, sums: &[f32], out: &mut [f32]) {
         for (power, range) in &self.terms {
-            let [scale, _] = power.at(spread.std);
+            let [scale, _] = power.at(deviation.std);
             out[range.clone()].iter_mut().zip(sums).for_each(|(out, sum)| *out = scale * sum);
         }
     }
 
     /// The gradient of the standard deviation.
-    pub fn slope(&self, spread: Spread, parameters: &[f32], sums: &[f32]) -> f64 {
+    pub fn slope(&self, deviation: Deviation, parameters: &[f32], sums: &[f32]) -> f64 {
         let of_term = |(power, range): &(StdPower, std::ops::Range<usize>)| {
-            let [_, slope] = power.at(spread.std);
+            let [_, slope] = power.at(deviation.std);
             let products = parameters[range.clone()].iter().zip(sums);
             let product: f64 = products.map(|(&t, &sum)| f64::from(t) * f64::from(sum)).sum();
             f64::from(slope) * product
@@ -73,11 +72,28 @@ impl Noise {
 
 /// The tables of a draw, each flat and with the power of the standard deviation that scales it.
 /// Gradients flow to the parameters of the noise. `None` if there are no kernels for them.
+///
+/// # Panics
+///
+/// If the draw is not one for all rows of these elements, as [`ChainNoise`](super::ChainNoise) has
+/// to give it.
 pub fn tables(
     noise: FusedNoise,
     rows: NoiseRows,
     elements: usize,
 ) -> Option<Vec<(StdPower, Tensor<1>)>> {
+    let one = !rows.draw_per_row && !rows.std_per_row;
+    assert!(one, "noise in a chain: got {rows:?}, wanted one draw and one standard deviation");
+    let of_factor = noise.factor.as_ref().map_or(elements, |factor| factor.dims()[0]);
+    let amplitudes = match noise.form.amplitude {
+        Amplitude::Value => elements,
+        Amplitude::Root => noise.amplitudes.dims()[0],
+    };
+    assert!(
+        [of_factor, amplitudes] == [elements; 2],
+        "noise in a chain: got {of_factor} rows of the factor and {amplitudes} amplitudes, wanted \
+         {elements} of each"
+    );
     let rows = NoiseRows { rows: 1, ..rows };
     let independent = noise.form.independent;
     let shared = if noise.form.factor_by_std { StdPower::One } else { StdPower::Zero };

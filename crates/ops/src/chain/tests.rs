@@ -52,7 +52,7 @@ impl Builder {
         let len = layout.channels * layout.size[0] * layout.size[1];
         let terms = powers.iter().map(|&power| (power, self.push(len, 0.2, 0.0))).collect();
         let norm = Norm::Noise(Noise { terms, through_std });
-        self.plan.nodes.push(Node { input, conv: None, norm, residual: None, relu: false, layout });
+        self.plan.nodes.push(Node { norm, ..Node::identity(input, layout) });
     }
 }
 
@@ -141,23 +141,6 @@ fn the_inner_values_of_blocks_are_made_again() {
     }
 }
 
-/// Noise for an empty batch is none, and its gradients are zero.
-#[test]
-fn noise_of_an_empty_batch_has_no_gradient() {
-    let plan =
-        Plan { input: Layout::new(0, 3, [4, 4]), nodes: Vec::new(), mean: false, statistics: 0 };
-    let mut builder = Builder { plan, parameters: Vec::new() };
-    builder.noise(0, &[StdPower::One, StdPower::Half], true);
-    let Builder { plan, parameters } = builder;
-    let wanted = Wanted { input: true, parameters: true };
-    for units in Units::all() {
-        let made = forward(units, &Arc::new(plan.clone()), &[], &parameters, wanted);
-        assert!(made.output.values().is_empty());
-        let (_, of_tables) = backward(&made.kept, &parameters, &[], wanted);
-        assert_eq!(of_tables.expect("wanted"), vec![0.0; parameters.len()]);
-    }
-}
-
 /// Values and gradients of noise alone are those of its formula in double precision, with the
 /// operands that a chain has: images and gradients rounded to bfloat16.
 #[test]
@@ -228,6 +211,18 @@ fn noise_and_its_gradients_are_those_of_their_formula() {
                 close("value", made.output.values(), &out, 0.0);
                 close("gradient", ours.expect("wanted").values(), &to_x, 2f64.powi(-8));
                 close("tables", &of_tables.expect("wanted"), &to_tables, 1e-5);
+                // One of them alone is the same.
+                let alone = Wanted { parameters: false, ..wanted };
+                let made = forward(units, &plan, &images, &parameters, alone);
+                let (ours, none) = backward(&made.kept, &parameters, &upstream, alone);
+                close("gradient alone", ours.expect("wanted").values(), &to_x, 2f64.powi(-8));
+                assert!(none.is_none());
+                let alone = Wanted { input: false, ..wanted };
+                let made = forward(units, &plan, &images, &parameters, alone);
+                assert!(made.kept.values[0].is_none(), "nobody reads the images again");
+                let (none, of_tables) = backward(&made.kept, &parameters, &upstream, alone);
+                close("tables alone", &of_tables.expect("wanted"), &to_tables, 1e-5);
+                assert!(none.is_none());
             }
         }
     }

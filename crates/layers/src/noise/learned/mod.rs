@@ -133,7 +133,8 @@ impl LearnedNoise {
         self.added(any_key, shape, DType::F32).for_kernels().is_some()
     }
 
-    /// What kernels need for the next draw, one for all rows of this shape; `None` if noise is off.
+    /// The form and the rows of the next draw for kernels, one draw for all rows of this shape;
+    /// `None` if noise is off.
     pub(crate) fn for_kernels(
         &self,
         shape: &[usize],

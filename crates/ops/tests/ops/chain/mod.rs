@@ -3,4 +3,5 @@
 mod agreement;
 mod independence;
 mod net;
+mod noise;
 mod obstacles;

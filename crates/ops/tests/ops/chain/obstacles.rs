@@ -44,9 +44,6 @@ fn obstacles_are_named_and_the_chain_runs_all_the_same() {
     chain.apply(x, |x| x.mul_scalar(2.0));
     named(&chain, 2, ObstacleReason::Function);
     let (mut chain, x) = begin();
-    chain.epilogue(x, Epilogue::add(x));
-    named(&chain, 2, ObstacleReason::NoLayer);
-    let (mut chain, x) = begin();
     chain.conv2d(&net.convs[1], x, Epilogue::default());
     chain.conv2d(&net.convs[1], x, Epilogue::default());
     named(&chain, 2, ObstacleReason::Unread);

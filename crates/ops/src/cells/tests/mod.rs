@@ -1,5 +1,7 @@
 //! The passes against the definition in double precision, on operands rounded to bfloat16.
 
+mod positions;
+
 use super::bf16::{narrow, widen};
 use super::buffer::Cells;
 use super::*;
@@ -214,42 +216,6 @@ fn kernels_equal_the_definition() {
             let mut ours = vec![0.0; weight.len()];
             weight_gradient(units, &forward, &x, &gradient, &mut ours);
             assert_close(&name, &ours, &to_weight, input.batch * grid, false);
-        }
-    }
-}
-
-/// One value for each channel and position goes to the lanes of its cell and back, is added to every
-/// image, and is the place of its sum over the images.
-#[test]
-fn values_of_positions_lie_where_their_channel_does() {
-    for (batch, channels, size) in [
-        (35, 3, [8, 8]),
-        (2, 16, [6, 8]),
-        (33, 7, [5, 7]),
-        (40, 40, [3, 6]),
-        (64, 64, [4, 4]),
-        (1, 17, [1, 1]),
-    ] {
-        let layout = Layout::new(batch, channels, size);
-        let len = image_len(layout);
-        let table = values(len, 1);
-        let lanes = layout.spread_positions(&table);
-        assert_eq!(layout.gather_positions(&lanes), table, "{layout:?}");
-        let x = rounded(&values(batch * len, 2));
-        let cells = Cells::from_images(&x, layout);
-        let wanted: Vec<f64> = (0..len)
-            .map(|at| x[at..].iter().step_by(len).map(|&value| f64::from(value)).sum())
-            .collect();
-        assert_close("sums over images", &images_sum(&cells), &wanted, batch, false);
-        let wanted: Vec<f64> =
-            (0..x.len()).map(|at| f64::from(x[at]) + f64::from(table[at % len])).collect();
-        for units in Units::all() {
-            let source = Shifted { x: &cells, table: &lanes };
-            let sum = pass(units, &source, Epilogue::default()).cells;
-            assert_close("shifted", sum.to_images().values(), &wanted, 1, true);
-            // What fills up the last block and the last plane stays zero.
-            let filled = sum.values().iter().filter(|&&value| value != 0).count();
-            assert!(filled <= x.len(), "{layout:?}: {filled} values of {}", x.len());
         }
     }
 }
