@@ -3,8 +3,8 @@
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Classifier, Eot, Knob, Knobs, ModelAccess, Passes,
-    Threat,
+    Access, Attack, AttackBatch, AttackError, Classifier, Eot, FixedNoise, Knob, Knobs, ModelAccess,
+    Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, scope};
@@ -40,6 +40,12 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// The name in records of the attacked model itself with one draw of its noise held.
+    pub const HELD: &'static str = "itself-held";
+
+    /// The name in records of the attacked model itself with its noise off.
+    pub const NOISE_OFF: &'static str = "itself-off";
+
     /// The transfer of the examples that `attack` finds for `surrogate`; records call the surrogate
     /// `name`. One candidate, one draw.
     pub fn new(
@@ -63,6 +69,30 @@ impl Transfer {
             candidates: 1,
             eot: Eot::ONE,
         }
+    }
+
+    /// The attack from a frozen draw: the transfer from the attacked model itself, `model`, whose
+    /// noise is held at the draw of `key` while `attack` works. Records call the surrogate
+    /// [`HELD`](Self::HELD).
+    ///
+    /// It ignores that other draws will judge its images, so that a noisy model looks more robust
+    /// under it than it is (Athalye et al., arXiv 1802.00420): its accuracy is no evidence.
+    pub fn from_held(
+        model: impl Classifier + Send + Sync + 'static,
+        key: Key,
+        attack: Arc<dyn Attack>,
+    ) -> Self {
+        Self::of(Self::HELD, FixedNoise::new(model, key), attack)
+    }
+
+    /// The transfer from the attacked model itself, `model`, with its noise off. Records call the
+    /// surrogate [`NOISE_OFF`](Self::NOISE_OFF). Its accuracy is no evidence either.
+    pub fn from_noise_off(
+        model: impl Classifier + Send + Sync + 'static,
+        attack: Arc<dyn Attack>,
+    ) -> Self {
+        let silent = move |images: Tensor<4>| scope(Noise::Off, || model.logits(images));
+        Self::of(Self::NOISE_OFF, silent, attack)
     }
 
     /// The number of candidates for each image; an error if it is zero.

@@ -78,6 +78,9 @@ fn facts(args: &Card, run: &NetworkRun) -> Result<Vec<(&'static str, String)>, B
             facts.push((field, format!("fingerprint {fingerprint}")));
         }
     }
+    if let Some(key) = run.run["config"]["key"].as_str() {
+        facts.push(("key", format!("`{key}`, from which all draws of the training derive")));
+    }
     if let Some(recipe) = recipe_of_run(&args.run)? {
         let [about, source] = [recipe.about(), recipe.source()].map(escaped);
         facts.push(("recipe", format!("[recipe.toml](recipe.toml): {about} Source: {source}")));

@@ -4,7 +4,7 @@ use super::entry::attack_of;
 use crate::checkpoint::same_classes;
 use crate::data::About;
 use crate::model::config_of_run;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use cni_burn::data::ImageData;
 use cni_burn::layers::models::Network;
 use cni_burn::prelude::*;
@@ -56,13 +56,11 @@ impl WrittenTransfer {
             let wanted = "another model, since --noise-off has switched off the noise of this one";
             return Err(format!("from: got {from:?}, wanted {wanted}").into());
         }
+        let itself = || FrozenModel::new(target.model, Network::forward);
         let transfer = if from == HELD {
-            let itself = FrozenModel::new(target.model, Network::forward);
-            Transfer::of("itself-held", FixedNoise::new(itself, target.key), of)
+            Transfer::from_held(itself(), target.key, of)
         } else if from == OFF {
-            let (model, forward) = (target.model.clone(), Network::forward);
-            let off = move |images: Tensor<4>| scope(Noise::Off, || forward(&model, images));
-            Transfer::of("itself-off", off, of)
+            Transfer::from_noise_off(itself(), of)
         } else {
             let model = surrogate(Path::new(&from), target).map_err(|error| {
                 let wanted = format!("a run's folder, {HELD:?} or {OFF:?}");

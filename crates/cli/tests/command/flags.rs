@@ -74,6 +74,8 @@ fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
         ("--scale relative", "--scale: got relative, wanted reference, since "),
         ("--shortcut pad-end", "--shortcut: got pad-end, wanted projection, since "),
         ("--family preact18", "--family: got preact18, wanted cifar, since "),
+        // Its activation is another too.
+        ("--family airbench", "--family: got airbench, wanted cifar, since "),
     ];
     for (flags, wanted) in contradictions {
         let info = plain(&format!("info --run {} {flags}", run.display()));

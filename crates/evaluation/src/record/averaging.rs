@@ -1,5 +1,7 @@
 //! Averaging of attacks over the draws of a noisy model.
 
+use cni_attacks::Transfer;
+
 /// The way in which an attack treats the draws of a noisy model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Averaging {
@@ -43,6 +45,8 @@ pub(crate) struct Part<'a> {
     draws: u64,
     /// The number of points that it chooses from.
     points: u64,
+    /// True if its points come from the attacked model with its noise held or off.
+    from_itself: bool,
 }
 
 /// The members of an attack. The record of the gradients' draws comes first; older records have
@@ -53,7 +57,7 @@ pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> 
         // A member from another library, whose settings do not say it.
         if let (Some(draws), false) = (gradient_draws, all.iter().any(Part::takes_gradients)) {
             let gradient_draws = Some(draws as u64);
-            all.push(Part { name: "", gradient_draws, draws: 1, points: 1 });
+            all.push(Part { name: "", gradient_draws, draws: 1, points: 1, from_itself: false });
         }
         return all;
     }
@@ -62,7 +66,11 @@ pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> 
     let draws = count("draws");
     let of_settings = GRADIENTS.contains(&name).then_some(draws);
     let gradient_draws = gradient_draws.map(|draws| draws as u64).or(of_settings);
-    vec![Part { name, gradient_draws, draws, points: count("samples").max(count("candidates")) }]
+    let points = count("samples").max(count("candidates"));
+    let surrogate = spec["surrogate"].as_str().unwrap_or_default();
+    let from_itself =
+        name == "transfer" && [Transfer::HELD, Transfer::NOISE_OFF].contains(&surrogate);
+    vec![Part { name, gradient_draws, draws, points, from_itself }]
 }
 
 /// The attacks of this library that take gradients of the model, as their settings name them.
@@ -90,6 +98,8 @@ impl Part<'_> {
 
     fn averaging(&self) -> Averaging {
         match self.gradient_draws {
+            // Draws that choose among its points do not average the gradients that made them.
+            _ if self.from_itself => Averaging::Neglects,
             None if self.asks_of_others() && self.points <= 1 => Averaging::AsksNothing,
             draws if draws.unwrap_or(self.draws) > 1 => Averaging::Averages,
             _ => Averaging::Neglects,
@@ -122,5 +132,25 @@ mod tests {
         assert!(!worst(&[(suite(1), Some(1))]) && worst(&[(suite(8), Some(8))]));
         assert_eq!(averaging(&suite(1), None), Averaging::Neglects);
         assert_eq!(averaging(&suite(8), Some(8)), Averaging::Averages);
+    }
+
+    #[test]
+    fn what_the_model_itself_gives_in_another_state_of_its_noise_is_no_evidence() {
+        let from = |surrogate: &str, candidates: usize| {
+            let draws = if candidates == 1 { 1 } else { 9 };
+            averaging(
+                &json!({
+                    "attack": "transfer",
+                    "surrogate": surrogate,
+                    "candidates": candidates,
+                    "draws": draws,
+                }),
+                None,
+            )
+        };
+        for itself in [Transfer::HELD, Transfer::NOISE_OFF] {
+            assert_eq!((from(itself, 1), from(itself, 3)), (Averaging::Neglects, Averaging::Neglects));
+        }
+        assert_eq!((from("a1b2c3d4", 1), from("a1b2c3d4", 3)), (Averaging::AsksNothing, Averaging::Averages));
     }
 }

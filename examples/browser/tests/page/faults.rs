@@ -1,6 +1,6 @@
-//! Bad pictures, damaged weights, and browsers that lack something.
+//! Bad pictures, weights that are damaged or missing, and browsers that lack something.
 
-use crate::server::serve;
+use crate::server::{Fault, serve};
 use crate::visitor::{Visitor, page_and_browser};
 use std::fs;
 
@@ -39,11 +39,21 @@ fn what_goes_wrong_is_a_sentence_on_the_page() {
     visitor.wait_until_ready();
     assert_eq!(visitor.value("document.getElementById('alert').innerText.trim()"), "");
 
-    // Weights that were cut short, and none.
-    for (file, told) in [("digits-cni-w/model.bpk", "SHA-256"), ("digits-cni-w/state.json", "SHA")]
-    {
-        let broken: &'static [&'static str] = Box::leak(Box::new([file]));
-        let visitor = Visitor::open(&browser, &serve(&page, broken), 375, "");
+    // More than 100 megapixels.
+    let larger = scratch.path().join("larger.png");
+    image::GrayImage::new(10_100, 10_000).save(&larger).unwrap();
+    visitor.choose_file("file", &larger);
+    visitor.wait("document.getElementById('alert').innerText.includes('101 megapixels')");
+    visitor.wait_until_ready();
+
+    // Weights that were cut short, are not there, or are not for everybody.
+    for (file, fault, told) in [
+        ("digits-cni-w/model.bpk", Fault::Cut, "SHA-256"),
+        ("digits-cni-w/state.json", Fault::Cut, "SHA"),
+        ("digits-cni-w/model.bpk", Fault::Status(404), "model.bpk is not on the server (HTTP 404)"),
+        ("digits-cni-w/model.bpk", Fault::Status(403), "model.bpk (HTTP 403)"),
+    ] {
+        let visitor = Visitor::open(&browser, &serve(&page, &[(file, fault)]), 375, "");
         visitor.wait("document.getElementById('alert').innerText.trim() !== ''");
         assert!(visitor.alert().contains(told), "{}", visitor.alert());
     }

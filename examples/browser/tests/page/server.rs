@@ -3,28 +3,39 @@
 use std::path::Path;
 use tiny_http::{Header, Response, Server};
 
-/// Serves a folder to this machine alone, for as long as the process runs; files named in `broken`
-/// are served as their first half. Returns the address.
-pub fn serve(folder: &Path, broken: &'static [&'static str]) -> String {
+/// What a server may do with a file in place of serving it.
+#[derive(Clone, Copy)]
+pub enum Fault {
+    /// Serve its first half.
+    Cut,
+    /// Answer with a status, such as 404.
+    Status(u16),
+}
+
+/// Serves a folder to this machine alone, for as long as the process runs, with a fault for each
+/// file whose path ends in a name of `faults`. Returns the address.
+pub fn serve(folder: &Path, faults: &[(&'static str, Fault)]) -> String {
     let server = Server::http("127.0.0.1:0").expect("a free port");
     let address = format!("http://{}/", server.server_addr());
-    let folder = folder.to_path_buf();
+    let (folder, faults) = (folder.to_path_buf(), faults.to_vec());
     std::thread::spawn(move || {
         for request in server.incoming_requests() {
             let name = match request.url().trim_start_matches('/') {
                 "" => "index.html",
                 name => name,
             };
+            let fault = faults.iter().find(|(file, _)| name.ends_with(file)).map(|(_, fault)| *fault);
             // The answer may be to a visitor who has left.
-            let _ = match std::fs::read(folder.join(name)) {
-                Ok(mut bytes) => {
-                    if broken.iter().any(|broken| name.ends_with(broken)) {
+            let _ = match (std::fs::read(folder.join(name)), fault) {
+                (_, Some(Fault::Status(status))) => request.respond(Response::empty(status)),
+                (Ok(mut bytes), cut) => {
+                    if cut.is_some() {
                         bytes.truncate(bytes.len() / 2);
                     }
                     let header = Header::from_bytes("Content-Type", mime(name)).expect("is ASCII");
                     request.respond(Response::from_data(bytes).with_header(header))
                 }
-                Err(_) => request.respond(Response::empty(404)),
+                (Err(_), _) => request.respond(Response::empty(404)),
             };
         }
     });
