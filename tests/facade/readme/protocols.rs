@@ -10,6 +10,8 @@ use serde_json::Value;
 
 const PAGE: &str = "protocols.md";
 const RUNS: &str = "results/ablations/white-and-colored";
+const ARMS: [&str; 5] =
+    ["plain", "plain, half and half", "PNI-W", "CNI-W", "CNI-W and on activations"];
 const ATTACKS: [&str; 6] = [
     "PGD-20-from-itself-held",
     "PGD-7",
@@ -28,12 +30,17 @@ const EOT: usize = 4;
 const AWARE: usize = 5;
 const WORST: usize = 7;
 
+/// The file of the record of a run.
+fn record_of(arm: &str, seed: usize) -> String {
+    let folder = arm.replace(", ", "--").replace(' ', "-");
+    format!("{RUNS}/runs/{folder}/seed-{seed}/evaluation/record.json")
+}
+
 /// The accuracies of the runs of an arm, one row a seed: clean, under each attack, and in the worst
 /// case.
 fn runs(arm: &str) -> Vec<Vec<f64>> {
-    let folder = format!("{RUNS}/runs/{}", arm.replace(", ", "--").replace(' ', "-"));
     let row = |seed: usize| {
-        let record: Record = record(&format!("{folder}/seed-{seed}/evaluation/record.json"));
+        let record: Record = record(&record_of(arm, seed));
         let names: Vec<_> = record.attacks.iter().map(|attack| attack.name.as_str()).collect();
         assert_eq!(names, ATTACKS, "{arm}");
         let attacks = record.attacks.iter().map(|attack| attack.robust.one_shot.accuracy);
@@ -86,7 +93,7 @@ fn assert_row(row: &str) {
 fn every_arm_stands_under_every_protocol_as_its_runs_do() {
     let record = json(&format!("{RUNS}.json"));
     let (plain, arms) = (runs("plain"), record["arms"].as_array().unwrap());
-    assert_eq!(arms.len(), 4);
+    assert_eq!(arms.len(), ARMS.len());
     for arm in arms {
         let name = arm["name"].as_str().unwrap();
         let runs = runs(name);
@@ -117,7 +124,7 @@ fn arms_differ_from_no_noise_as_the_records_do() {
     let record = json(&format!("{RUNS}.json"));
     let plain = runs("plain");
     let comparisons = record["comparisons"].as_array().unwrap();
-    assert_eq!(comparisons.len(), 3);
+    assert_eq!(comparisons.len(), ARMS.len() - 1);
     for comparison in comparisons {
         let name = comparison["arm"].as_str().unwrap();
         let runs = runs(name);
@@ -130,7 +137,7 @@ fn arms_differ_from_no_noise_as_the_records_do() {
 
 #[test]
 fn what_page_and_readme_say_of_the_protocols_is_so() {
-    let [plain, half, pni, cni] = ["plain", "plain, half and half", "PNI-W", "CNI-W"].map(runs);
+    let [plain, half, pni, cni, activations] = ARMS.map(runs);
     let against_plain = |arm: &[Vec<f64>], column| difference(arm, &plain, column);
     let [frozen, aware] =
         [FROZEN, AWARE].map(|column| [&cni, &pni].map(|arm| against_plain(arm, column)));
@@ -163,6 +170,16 @@ fn what_page_and_readme_say_of_the_protocols_is_so() {
             gain(&cni, PGD_20),
             gain(&pni, EOT),
             gain(&cni, EOT),
+        ),
+    );
+    let [frozen, aware] = [FROZEN, AWARE].map(|column| against_plain(&activations, column));
+    assert!(frozen.low > Some(0.0) && has_zero(&aware));
+    assert_page_says(
+        PAGE,
+        &format!(
+            "{} under a frozen draw and {} under EOT-APGD-CE, against plain.",
+            signed(&frozen),
+            signed(&aware),
         ),
     );
     let worst = against_plain(&half, WORST);
@@ -210,10 +227,9 @@ fn what_page_and_readme_say_of_the_protocols_is_so() {
 /// The threat and the effort are those that the page names.
 #[test]
 fn the_page_names_the_effort_of_the_records() {
-    for arm in ["plain", "plain--half-and-half", "PNI-W", "CNI-W"] {
+    for arm in ARMS {
         for seed in 1..=3 {
-            let record: Value =
-                json(&format!("{RUNS}/runs/{arm}/seed-{seed}/evaluation/record.json"));
+            let record: Value = json(&record_of(arm, seed));
             // A model without noise has one draw.
             let draws = if record["stochastic"] == true { 20 } else { 1 };
             let wanted = (Some(1000), Some(draws), Some(8.0 / 255.0));
@@ -222,18 +238,17 @@ fn the_page_names_the_effort_of_the_records() {
             assert_eq!(found, wanted, "{arm}, seed {seed}");
         }
     }
-    let seconds = |arms: [&str; 2]| {
+    let seconds = |arms: &[&str]| {
         let of_run = |(arm, seed): (&str, usize)| {
-            let file = format!("{RUNS}/runs/{arm}/seed-{seed}/evaluation/record.json");
-            json(&file)["seconds"].as_f64().unwrap().round() as u64
+            json(&record_of(arm, seed))["seconds"].as_f64().unwrap().round() as u64
         };
         let mut all: Vec<_> =
             arms.iter().flat_map(|arm| (1..=3).map(|seed| of_run((*arm, seed)))).collect();
         all.sort();
-        [all[0], all[5]].map(thousands)
+        [all[0], all[all.len() - 1]].map(thousands)
     };
-    let [least, most] = seconds(["plain", "plain--half-and-half"]);
-    let [noisy_least, noisy_most] = seconds(["PNI-W", "CNI-W"]);
+    let [least, most] = seconds(&ARMS[..2]);
+    let [noisy_least, noisy_most] = seconds(&ARMS[2..]);
     let said = format!(
         "took {least} to {most} s without noise, and {noisy_least} to {noisy_most} s with it"
     );
@@ -242,7 +257,7 @@ fn the_page_names_the_effort_of_the_records() {
     for picture in ["protocols", "frontier"] {
         let file = root().join(format!("{RUNS}-{picture}.svg"));
         let text = std::fs::read_to_string(file).unwrap();
-        for arm in ["plain", "plain, half and half", "PNI-W", "CNI-W"] {
+        for arm in ARMS {
             assert!(text.contains(arm), "{picture} lacks {arm}");
         }
     }
