@@ -3,8 +3,8 @@
 use crate::error::at_least_one;
 use crate::methods::shared::best::KeepBest;
 use crate::{
-    Access, Attack, AttackBatch, AttackError, Classifier, Eot, FixedNoise, Knob, Knobs, ModelAccess,
-    Passes, Threat,
+    Access, Attack, AttackBatch, AttackError, Classifier, Eot, FixedNoise, Knob, Knobs,
+    ModelAccess, Passes, Threat,
 };
 use burn::tensor::Tensor;
 use cni_noise::{Key, Noise, scope};

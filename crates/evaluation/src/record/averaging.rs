@@ -149,8 +149,14 @@ mod tests {
             )
         };
         for itself in [Transfer::HELD, Transfer::NOISE_OFF] {
-            assert_eq!((from(itself, 1), from(itself, 3)), (Averaging::Neglects, Averaging::Neglects));
+            assert_eq!(
+                (from(itself, 1), from(itself, 3)),
+                (Averaging::Neglects, Averaging::Neglects)
+            );
         }
-        assert_eq!((from("a1b2c3d4", 1), from("a1b2c3d4", 3)), (Averaging::AsksNothing, Averaging::Averages));
+        assert_eq!(
+            (from("a1b2c3d4", 1), from("a1b2c3d4", 3)),
+            (Averaging::AsksNothing, Averaging::Averages)
+        );
     }
 }

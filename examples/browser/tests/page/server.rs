@@ -24,7 +24,8 @@ pub fn serve(folder: &Path, faults: &[(&'static str, Fault)]) -> String {
                 "" => "index.html",
                 name => name,
             };
-            let fault = faults.iter().find(|(file, _)| name.ends_with(file)).map(|(_, fault)| *fault);
+            let fault =
+                faults.iter().find(|(file, _)| name.ends_with(file)).map(|(_, fault)| *fault);
             // The answer may be to a visitor who has left.
             let _ = match (std::fs::read(folder.join(name)), fault) {
                 (_, Some(Fault::Status(status))) => request.respond(Response::empty(status)),
