@@ -60,8 +60,8 @@ impl Given {
     }
 
     /// Refuses flags of `asked` that differ from `saved`: those that were given, or all of them if
-    /// `defaults` count as well. The fields of both have the names of the flags. Of several the one
-    /// that explains most is named: one that was given, then the family, which others follow.
+    /// `defaults` count as well. The fields of both have the names of the flags. Of several the
+    /// family is named, whose defaults the others follow.
     pub fn agree(
         &self,
         asked: &Value,
@@ -72,7 +72,7 @@ impl Given {
         let fields = saved.as_object().into_iter().flatten();
         let mut fields: Vec<_> =
             fields.map(|(field, saved)| (field.replace('_', "-"), &asked[field], saved)).collect();
-        fields.sort_by_key(|(flag, ..)| (!self.has(flag), flag != "family"));
+        fields.sort_by_key(|(flag, ..)| flag != "family");
         for (flag, asked, saved) in fields {
             if (defaults || self.has(&flag)) && !same(asked, saved) {
                 let got = if self.has(&flag) { "" } else { " by default" };

@@ -76,6 +76,7 @@ fn a_flag_that_contradicts_the_run_is_refused_with_both_values() {
         ("--family preact18", "--family: got preact18, wanted cifar, since "),
         // Its activation is another too.
         ("--family airbench", "--family: got airbench, wanted cifar, since "),
+        ("--activation gelu --family airbench", "--family: got airbench, wanted cifar, since "),
     ];
     for (flags, wanted) in contradictions {
         let info = plain(&format!("info --run {} {flags}", run.display()));

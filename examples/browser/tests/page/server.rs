@@ -3,7 +3,7 @@
 use std::path::Path;
 use tiny_http::{Header, Response, Server};
 
-/// What a server may do with a file in place of serving it.
+/// Fault of a server: what it does with a file in place of serving it.
 #[derive(Clone, Copy)]
 pub enum Fault {
     /// Serve its first half.
@@ -27,16 +27,16 @@ pub fn serve(folder: &Path, faults: &[(&'static str, Fault)]) -> String {
             let fault =
                 faults.iter().find(|(file, _)| name.ends_with(file)).map(|(_, fault)| *fault);
             // The answer may be to a visitor who has left.
-            let _ = match (std::fs::read(folder.join(name)), fault) {
-                (_, Some(Fault::Status(status))) => request.respond(Response::empty(status)),
-                (Ok(mut bytes), cut) => {
-                    if cut.is_some() {
+            let _ = match (fault, std::fs::read(folder.join(name))) {
+                (Some(Fault::Status(status)), _) => request.respond(Response::empty(status)),
+                (fault, Ok(mut bytes)) => {
+                    if let Some(Fault::Cut) = fault {
                         bytes.truncate(bytes.len() / 2);
                     }
                     let header = Header::from_bytes("Content-Type", mime(name)).expect("is ASCII");
                     request.respond(Response::from_data(bytes).with_header(header))
                 }
-                (Err(_), _) => request.respond(Response::empty(404)),
+                (_, Err(_)) => request.respond(Response::empty(404)),
             };
         }
     });

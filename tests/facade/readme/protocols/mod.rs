@@ -1,82 +1,15 @@
 //! The page on noise under four protocols of attack, and its table in the README: all numbers are
 //! those of the runs' records.
 
-use super::chapters::{assert_page_says, percent, record};
+mod runs;
+
+use super::chapters::{assert_page_says, percent};
 use super::docs::page;
 use super::{assert_said, assert_shown, json, root};
-use cni_burn::evaluation::OverSeeds;
-use cni_burn::prelude::Record;
+use runs::*;
 use serde_json::Value;
 
 const PAGE: &str = "protocols.md";
-const RUNS: &str = "results/ablations/white-and-colored";
-const ARMS: [&str; 5] =
-    ["plain", "plain, half and half", "PNI-W", "CNI-W", "CNI-W and on activations"];
-const ATTACKS: [&str; 6] = [
-    "PGD-20-from-itself-held",
-    "PGD-7",
-    "PGD-20",
-    "EOT-PGD-20x10",
-    "EOT-APGD-CE-20x10",
-    "EOT-APGD-DLR-20x10",
-];
-
-// Columns of a run.
-const CLEAN: usize = 0;
-const FROZEN: usize = 1;
-const PGD_7: usize = 2;
-const PGD_20: usize = 3;
-const EOT: usize = 4;
-const AWARE: usize = 5;
-const WORST: usize = 7;
-
-/// The file of the record of a run.
-fn record_of(arm: &str, seed: usize) -> String {
-    let folder = arm.replace(", ", "--").replace(' ', "-");
-    format!("{RUNS}/runs/{folder}/seed-{seed}/evaluation/record.json")
-}
-
-/// The accuracies of the runs of an arm, one row a seed: clean, under each attack, and in the worst
-/// case.
-fn runs(arm: &str) -> Vec<Vec<f64>> {
-    let row = |seed: usize| {
-        let record: Record = record(&record_of(arm, seed));
-        let names: Vec<_> = record.attacks.iter().map(|attack| attack.name.as_str()).collect();
-        assert_eq!(names, ATTACKS, "{arm}");
-        let attacks = record.attacks.iter().map(|attack| attack.robust.one_shot.accuracy);
-        let worst = record.worst_case.as_ref().unwrap().one_shot.accuracy;
-        [record.clean.one_shot.accuracy].into_iter().chain(attacks).chain([worst]).collect()
-    };
-    (1..=3).map(row).collect()
-}
-
-/// A number over the seeds.
-fn over_seeds(values: impl IntoIterator<Item = f64>) -> OverSeeds {
-    let found = OverSeeds::new(values.into_iter().collect(), 0.95).unwrap();
-    assert_eq!(found.seeds, 3);
-    found
-}
-
-fn spread(values: impl IntoIterator<Item = f64>) -> String {
-    let found = over_seeds(values);
-    format!("{} ± {}", percent(found.mean), percent(found.sd.unwrap()))
-}
-
-/// A mean of differences with its interval, in points.
-fn signed(of: &OverSeeds) -> String {
-    let [mean, low, high] = [Some(of.mean), of.low, of.high].map(|value| 100.0 * value.unwrap());
-    format!("{mean:+.1} [{low:+.1}, {high:+.1}]")
-}
-
-fn has_zero(of: &OverSeeds) -> bool {
-    of.low.unwrap() < 0.0 && 0.0 < of.high.unwrap()
-}
-
-/// The difference of two arms in a column, paired by seed.
-fn difference(arm: &[Vec<f64>], baseline: &[Vec<f64>], column: usize) -> OverSeeds {
-    over_seeds(arm.iter().zip(baseline).map(|(arm, plain)| arm[column] - plain[column]))
-}
-
 /// A number with a comma after its thousands.
 fn thousands(number: u64) -> String {
     match number {
@@ -197,6 +130,9 @@ fn what_page_and_readme_say_of_the_protocols_is_so() {
     assert!(seeds[1] < seeds[0].min(seeds[2]), "seed 2 is the weakest");
     assert!([0, 2].iter().all(|&seed| cni[seed][WORST] < seeds[seed]));
     seeds.sort_by(f64::total_cmp);
+    let mut means = ARMS.map(|arm| mean(&runs(arm), WORST));
+    means.sort_by(f64::total_cmp);
+    assert!(seeds[2] - seeds[0] > means[4] - means[0], "wider than the five means");
     let [low, high] = [percent(seeds[0]), percent(seeds[2])];
     assert_page_says(PAGE, &format!("seeds lie between {low} and {high} % in the worst case"));
     let history = json(&format!("{RUNS}/runs/plain/seed-2/history.json"));
@@ -238,6 +174,17 @@ fn the_page_names_the_effort_of_the_records() {
             assert_eq!(found, wanted, "{arm}, seed {seed}");
         }
     }
+    let zeros = |arm: &str| -> Vec<Option<u64>> {
+        (1..=3).map(|seed| zero_gradients(&json(&record_of(arm, seed)))).collect()
+    };
+    let zeros: Vec<_> = ARMS.iter().map(|arm| zeros(arm)).collect();
+    let some: Vec<u64> = zeros[..4].iter().flatten().map(|count| count.unwrap()).collect();
+    let [fewest, most] = [some.iter().min(), some.iter().max()].map(|count| count.unwrap());
+    assert_eq!(zeros[4], [None; 3]);
+    assert_page_says(
+        PAGE,
+        &format!("zero on {fewest} to {most} images of each run without noise on activations"),
+    );
     let seconds = |arms: &[&str]| {
         let of_run = |(arm, seed): (&str, usize)| {
             json(&record_of(arm, seed))["seconds"].as_f64().unwrap().round() as u64
@@ -261,4 +208,33 @@ fn the_page_names_the_effort_of_the_records() {
             assert!(text.contains(arm), "{picture} lacks {arm}");
         }
     }
+}
+
+/// The number of images on which EOT-APGD-DLR met a gradient of zero, as the record warns of it.
+fn zero_gradients(record: &Value) -> Option<u64> {
+    let warnings = record["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
+    let mut met = warnings.filter_map(|text| {
+        let (_, count) = text.split_once("EOT-APGD-DLR-20x10 met a gradient of zero on ")?;
+        count.split(' ').next()?.parse().ok()
+    });
+    met.next()
+}
+
+/// The last arm has noise on the inputs of all convolutions but the first.
+#[test]
+fn noise_on_activations_lies_where_the_page_says() {
+    let file = record_of(ARMS[4], 1).replace("evaluation/record.json", "history.json");
+    let history = json(&file);
+    let watched = history[0]["watched"].as_object().unwrap();
+    let convolutions: Vec<_> =
+        watched.keys().filter_map(|path| path.strip_suffix(".conv.weight")).collect();
+    let inputs: Vec<_> = watched.keys().filter_map(|path| path.strip_suffix(".input")).collect();
+    let behind_the_first: Vec<_> = convolutions.iter().filter(|path| **path != "conv1").collect();
+    assert_eq!((convolutions.len(), inputs.len()), (21, 20));
+    assert!(
+        behind_the_first.iter().all(|path| {
+            inputs.contains(path) || inputs.contains(&path.trim_end_matches(".conv"))
+        })
+    );
+    assert_page_says(PAGE, "the inputs of all convolutions but the first have colored noise too");
 }
