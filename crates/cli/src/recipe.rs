@@ -50,6 +50,8 @@ pub struct Resolved {
     pub training: TrainingConfig,
     /// The sentence about milestones that the training does not come to.
     late: Option<String>,
+    /// True if mirror images were left out of the recipe's augmentation.
+    unmirrored: bool,
 }
 
 impl RecipeFlags {
@@ -100,7 +102,7 @@ impl RecipeFlags {
         }
         let training = self.at_epsilon(&recipe)?;
         let late = proportion.and_then(|proportion| proportion.late(&training));
-        Ok(Resolved { recipe, model, training, late })
+        Ok(Resolved { recipe, model, training, late, unmirrored: false })
     }
 
     /// The recipe before any flag changes it.
@@ -146,9 +148,10 @@ impl RecipeFlags {
 }
 
 impl Resolved {
-    /// Leaves out the augmentations that mirror images.
+    /// Leaves out what mirrors images of the augmentations.
     pub fn without_flips(&mut self) {
         let all = std::mem::take(&mut self.training.augment);
+        self.unmirrored = all.iter().any(mirrors);
         self.training.augment = all.into_iter().filter_map(unmirrored).collect();
     }
 
@@ -180,6 +183,9 @@ impl Resolved {
         output.say(format_args!(
             "{epochs} epochs of {passes} passes an image, precision {precision}"
         ))?;
+        if self.unmirrored {
+            output.say("augmentation without mirror images")?;
+        }
         late.iter().try_for_each(|late| output.say(format_args!("warning: {late}")))
     }
 }
@@ -233,6 +239,11 @@ fn scale_epsilon(settings: &mut Value, scaled: &dyn Fn(f64) -> f64) -> Result<()
         Value::Array(all) => all.iter_mut().try_for_each(|value| scale_epsilon(value, scaled)),
         _ => Ok(()),
     }
+}
+
+/// True for an augmentation that mirrors images.
+fn mirrors(augmentation: &Augmentation) -> bool {
+    matches!(augmentation.spec()["augmentation"].as_str(), Some("flip" | "crop_flip"))
 }
 
 /// An augmentation without its mirroring; `None` if nothing else is left of it.

@@ -4,6 +4,10 @@
 #[doc = include_str!("../../../docs/book/src/noisy.md")]
 struct Noisy;
 
+#[cfg(feature = "training")]
+#[doc = include_str!("../../../docs/book/src/training.md")]
+struct Training;
+
 #[doc = include_str!("../../../docs/book/src/attacks.md")]
 struct Attacks;
 

@@ -102,9 +102,9 @@ pub mod prelude {
         ResNetConfig, Shortcut,
     };
     pub use cni_layers::{
-        ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, NoisyConv2d,
-        NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise, amplify_noise,
-        count_parameters, keyed_init, noise_amplitudes, noise_covariances,
+        ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, NoiseSummary, Noisy,
+        NoisyConv2d, NoisyConv2dConfig, NoisyLinear, NoisyLinearConfig, Per, WeightNoise,
+        amplify_noise, count_parameters, keyed_init, noise_amplitudes, noise_covariances,
     };
 
     pub use cni_attacks::{

@@ -34,7 +34,8 @@ pub enum NoiseError {
     },
     /// A group that selects no parameter of the module.
     #[error(
-        "group: selects none of the module's parameters, wanted at least one of {candidates:?}"
+        "group: selects none of the module's parameters, wanted at least one of {candidates:?}; \
+         without a group these are all named `weight` of two or more dimensions"
     )]
     NothingSelected {
         /// The parameters that could carry noise.

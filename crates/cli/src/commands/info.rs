@@ -24,6 +24,9 @@ pub struct Info {
     /// Describe the model of a run instead.
     #[arg(long)]
     run: Option<PathBuf>,
+    /// List all layers with their settings before the rest.
+    #[arg(long)]
+    layers: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -43,7 +46,10 @@ pub fn info(args: &Info, given: &Given) -> Result<Exit, Box<dyn Error>> {
     };
     let model = config.try_init(&Device::flex())?;
     let (summary, parameters) = (NoiseSummary::of(&model), count_parameters(&model));
-    output.say(format_args!("{model}\n\n{summary}\n"))?;
+    if args.layers {
+        output.say(format_args!("{model}\n"))?;
+    }
+    output.say(&summary)?;
     let of_noise = summary.parameters();
     output.say(format_args!("{parameters} parameters, {of_noise} of them of noise"))?;
     let binary = BinarySummary::of(&model);

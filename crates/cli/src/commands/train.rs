@@ -224,7 +224,10 @@ pub(super) fn train_with(
     let model = keyed_init(config.try_init(devices.first())?, key.named("weights"));
     let parameters = count_parameters(&model);
     resolved.say(about.classes, output)?;
-    output.say(format_args!("{parameters} parameters, {} examples to train on", train.len()))?;
+    let [learn, choose] = [train.len(), validation.len()];
+    output.say(format_args!(
+        "{parameters} parameters, {learn} examples to train on, {choose} to choose the best epoch"
+    ))?;
     let progress = match (args.tui, args.quiet) {
         (true, _) => Progress::Dashboard,
         (false, true) => Progress::Quiet,

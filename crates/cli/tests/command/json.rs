@@ -66,6 +66,14 @@ fn info_gives_the_configuration_that_a_run_has_written() {
 }
 
 #[test]
+fn info_lists_the_layers_on_demand() {
+    let info = "info --dataset digits --depth 8 --width 0.25 --rank 2";
+    let [short, long] = ["", " --layers"].map(|flag| works(plain(&format!("{info}{flag}"))));
+    assert!(short.starts_with("conv1.conv.weight: colored, rank 2, "), "{short}");
+    assert!(long.starts_with("ResNet {") && long.ends_with(&short), "{long}");
+}
+
+#[test]
 fn info_says_what_keeps_a_model_from_being_one_operation() {
     for (flags, wanted) in [
         ("--family wrn --depth 10", None),

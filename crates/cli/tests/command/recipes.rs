@@ -36,6 +36,11 @@ fn every_recipe_trains_two_epochs_of_digits_and_saves_itself() {
             out.display()
         )));
         assert!(printed.contains(&format!("recipe {name}: ")), "{printed}");
+        let images = "40 examples to train on, 20 to choose the best epoch";
+        assert!(printed.contains(images), "{printed}");
+        let mirrors = works(plain(&format!("recipes {name}"))).contains("flip\"");
+        let said = printed.contains("augmentation without mirror images");
+        assert_eq!(said, mirrors, "{name}: {printed}");
         let saved = fs::read_to_string(out.join("recipe.toml")).unwrap();
         assert!(saved.contains(&format!("name = \"{name}\"")), "{saved}");
         assert!(saved.contains("epochs = 2") && saved.contains(told), "{saved}");
