@@ -17,7 +17,7 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
 }
 
-fn with_interval(of: &Estimate) -> String {
+pub(super) fn with_interval(of: &Estimate) -> String {
     let [accuracy, low, high] = [of.accuracy, of.low, of.high].map(percent);
     format!("{accuracy} [{low}, {high}]")
 }

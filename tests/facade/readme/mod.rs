@@ -4,6 +4,7 @@ mod accuracies;
 mod book;
 mod chapters;
 mod docs;
+mod every_attack;
 mod neighbours;
 mod protocols;
 mod references;

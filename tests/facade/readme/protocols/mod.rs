@@ -11,7 +11,7 @@ use serde_json::Value;
 
 const PAGE: &str = "protocols.md";
 /// A number with a comma after its thousands.
-fn thousands(number: u64) -> String {
+pub(super) fn thousands(number: u64) -> String {
     match number {
         0..1000 => number.to_string(),
         _ => format!("{},{:03}", number / 1000, number % 1000),
