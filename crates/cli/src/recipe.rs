@@ -50,8 +50,8 @@ pub struct Resolved {
     pub training: TrainingConfig,
     /// The sentence about milestones that the training does not come to.
     late: Option<String>,
-    /// True if mirror images were left out of the recipe's augmentation.
-    unmirrored: bool,
+    /// Whether mirror images were left out of the recipe's augmentation.
+    lacks_mirrors: bool,
 }
 
 impl RecipeFlags {
@@ -102,7 +102,7 @@ impl RecipeFlags {
         }
         let training = self.at_epsilon(&recipe)?;
         let late = proportion.and_then(|proportion| proportion.late(&training));
-        Ok(Resolved { recipe, model, training, late, unmirrored: false })
+        Ok(Resolved { recipe, model, training, late, lacks_mirrors: false })
     }
 
     /// The recipe before any flag changes it.
@@ -148,11 +148,13 @@ impl RecipeFlags {
 }
 
 impl Resolved {
-    /// Leaves out what mirrors images of the augmentations.
+    /// The training without mirror images in its augmentation.
     pub fn without_flips(&mut self) {
+        let specs = |all: &[Augmentation]| all.iter().map(Augmentation::spec).collect::<Vec<_>>();
         let all = std::mem::take(&mut self.training.augment);
-        self.unmirrored = all.iter().any(mirrors);
+        let before = specs(&all);
         self.training.augment = all.into_iter().filter_map(unmirrored).collect();
+        self.lacks_mirrors = specs(&self.training.augment) != before;
     }
 
     /// The recipe as it is trained: with every setting, that of the model too. What is said about
@@ -183,7 +185,7 @@ impl Resolved {
         output.say(format_args!(
             "{epochs} epochs of {passes} passes an image, precision {precision}"
         ))?;
-        if self.unmirrored {
+        if self.lacks_mirrors {
             output.say("augmentation without mirror images")?;
         }
         late.iter().try_for_each(|late| output.say(format_args!("warning: {late}")))
@@ -239,11 +241,6 @@ fn scale_epsilon(settings: &mut Value, scaled: &dyn Fn(f64) -> f64) -> Result<()
         Value::Array(all) => all.iter_mut().try_for_each(|value| scale_epsilon(value, scaled)),
         _ => Ok(()),
     }
-}
-
-/// True for an augmentation that mirrors images.
-fn mirrors(augmentation: &Augmentation) -> bool {
-    matches!(augmentation.spec()["augmentation"].as_str(), Some("flip" | "crop_flip"))
 }
 
 /// An augmentation without its mirroring; `None` if nothing else is left of it.

@@ -35,7 +35,7 @@ pub enum NoiseError {
     /// A group that selects no parameter of the module.
     #[error(
         "group: selects none of the module's parameters, wanted at least one of {candidates:?}; \
-         without a group these are all named `weight` of two or more dimensions"
+         without a group each one named `weight` of two or more dimensions is selected"
     )]
     NothingSelected {
         /// The parameters that could carry noise.

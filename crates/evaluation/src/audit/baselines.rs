@@ -86,6 +86,7 @@ pub(super) fn black_box(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
     let hard = square.broken_only_here(&strong);
     let neither = only.iter().filter(|row| hard.contains(row)).count();
     let only = only.len();
+    let also = only - neither;
     let many = |count: usize, images: usize| count >= 2 && count as f64 > 0.002 * images as f64;
     let fails = |only: usize, images: usize| gross(only, images) || many(neither, images);
     let judgement = Judgement::of_count(only, examples, sample.setup().bound(), many, fails);
@@ -95,8 +96,8 @@ pub(super) fn black_box(sample: &Sample<'_>) -> Result<CheckResult, AttackError>
     };
     let measured = format!(
         "under {} queries without gradients robust accuracy is {}, under the audited attack {}; \
-         the queries alone break {only} of {examples} images, and APGD does not break {neither} of \
-         these either{alone}",
+         the queries alone break {only} of {examples} images, and APGD breaks {also} of these \
+         too{alone}",
         sample.setup().sizes.queries,
         percent(square.accuracy()),
         percent(audited.accuracy()),
