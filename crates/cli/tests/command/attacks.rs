@@ -183,7 +183,13 @@ fn the_examples_are_files_of_attacks() {
         ("queries = 1000", "queries = 5"),
         ("\"weights/cifar10-adversarial\"", &surrogate),
     ];
-    let examples = [("noise", &noise[..]), ("protocols", &protocols), ("full", &full)];
+    let targeted = [("steps = 20", "steps = 2"), ("draws = 20", "draws = 2"), full[3]];
+    let examples = [
+        ("noise", &noise[..]),
+        ("protocols", &protocols),
+        ("full", &full),
+        ("targeted", &targeted),
+    ];
     for (name, shorter) in examples {
         let example = root().join(format!("examples/attacks/{name}.toml"));
         let mut text = fs::read_to_string(example).unwrap();

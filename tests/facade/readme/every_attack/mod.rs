@@ -148,6 +148,19 @@ fn what_the_page_says_of_single_attacks_is_so() {
         names.into_iter().min_by(|a, b| left(a).total_cmp(&left(b))).unwrap()
     });
     assert_eq!(lowest, ["EOT-APGD-T-20x5", "EOT-APGD-T-20x5", "AutoAttack `rand`"]);
+    // The same attack on the same images, with twenty draws a gradient.
+    let more = record(&format!("{RECORDS}/targeted/record.json"));
+    let found: Vec<_> = more.attacks.iter().map(|attack| attack.name.as_str()).collect();
+    assert_eq!((found, more.model.name.as_str()), (vec!["EOT-APGD-T-20x20"], MODELS[2]));
+    assert_eq!(more.data.fingerprint, records()[2].data.fingerprint);
+    assert_page_says(
+        PAGE,
+        &format!(
+            "With twenty draws it leaves CNI-W {} % where five leave {}",
+            with_interval(&more.attacks[0].robust.one_shot),
+            percent(under("EOT-APGD-T-20x5")[2]),
+        ),
+    );
     let square = under("EOT-Square-1000x5");
     for i in AVERAGED.filter(|i| *i != place("EOT-Square-1000x5")) {
         assert!(under(ATTACKS[i].1).iter().zip(square).all(|(left, square)| *left < square));
