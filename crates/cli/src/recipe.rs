@@ -1,4 +1,5 @@
-//! The recipe of a training, and what flags change of it.
+//! The recipe of a training, and what flags change of it. One file: each change, and the training
+//! that all of them give.
 
 use crate::given::Given;
 use crate::model::{Kind, ModelFlags, without_foreign};
@@ -50,8 +51,6 @@ pub struct Resolved {
     pub training: TrainingConfig,
     /// The sentence about milestones that the training does not come to.
     late: Option<String>,
-    /// Whether mirror images were left out of the recipe's augmentation.
-    lacks_mirrors: bool,
 }
 
 impl RecipeFlags {
@@ -102,7 +101,7 @@ impl RecipeFlags {
         }
         let training = self.at_epsilon(&recipe)?;
         let late = proportion.and_then(|proportion| proportion.late(&training));
-        Ok(Resolved { recipe, model, training, late, lacks_mirrors: false })
+        Ok(Resolved { recipe, model, training, late })
     }
 
     /// The recipe before any flag changes it.
@@ -148,13 +147,10 @@ impl RecipeFlags {
 }
 
 impl Resolved {
-    /// The training without mirror images in its augmentation.
+    /// Leaves mirror images out of the training's augmentation.
     pub fn without_flips(&mut self) {
-        let specs = |all: &[Augmentation]| all.iter().map(Augmentation::spec).collect::<Vec<_>>();
         let all = std::mem::take(&mut self.training.augment);
-        let before = specs(&all);
         self.training.augment = all.into_iter().filter_map(unmirrored).collect();
-        self.lacks_mirrors = specs(&self.training.augment) != before;
     }
 
     /// The recipe as it is trained: with every setting, that of the model too. What is said about
@@ -185,7 +181,10 @@ impl Resolved {
         output.say(format_args!(
             "{epochs} epochs of {passes} passes an image, precision {precision}"
         ))?;
-        if self.lacks_mirrors {
+        let specs = |all: &[Augmentation]| all.iter().map(Augmentation::spec).collect::<Vec<_>>();
+        let begun = recipe.training();
+        // No flag of a recipe changes its augmentation but that which leaves out mirror images.
+        if begun.is_ok_and(|begun| specs(&begun.augment) != specs(&training.augment)) {
             output.say("augmentation without mirror images")?;
         }
         late.iter().try_for_each(|late| output.say(format_args!("warning: {late}")))

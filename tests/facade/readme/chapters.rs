@@ -17,6 +17,14 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
 }
 
+/// A number with a comma after its thousands.
+pub(super) fn thousands(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1000, number % 1000),
+    }
+}
+
 pub(super) fn with_interval(of: &Estimate) -> String {
     let [accuracy, low, high] = [of.accuracy, of.low, of.high].map(percent);
     format!("{accuracy} [{low}, {high}]")

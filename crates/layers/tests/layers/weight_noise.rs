@@ -206,8 +206,8 @@ fn what_does_not_fit_is_refused_by_name() {
         (
             WeightNoise::colored(1).with_group(ParamGroup::from_path("head.weight")),
             "group: selects none of the module's parameters, wanted at least one of \
-             [\"conv.weight\", \"conv.bias\", \"fc.weight\", \"fc.bias\"]; without a group each one \
-             named `weight` of two or more dimensions is selected",
+             [\"conv.weight\", \"conv.bias\", \"fc.weight\", \"fc.bias\"]; \
+             without a group each one named `weight` of two or more dimensions is selected",
         ),
     ];
     for (noise, message) in cases {

@@ -4,8 +4,7 @@
 mod difference;
 
 use super::assert_said;
-use super::chapters::{assert_page_says, percent, record, with_interval};
-use super::protocols::thousands;
+use super::chapters::{assert_page_says, percent, record, thousands, with_interval};
 use cni_burn::evaluation::Verdict;
 use cni_burn::prelude::Record;
 use difference::differences;

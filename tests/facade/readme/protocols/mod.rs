@@ -3,20 +3,13 @@
 
 mod runs;
 
-use super::chapters::{assert_page_says, percent};
+use super::chapters::{assert_page_says, percent, thousands};
 use super::docs::page;
 use super::{assert_said, assert_shown, json, root};
 use runs::*;
 use serde_json::Value;
 
 const PAGE: &str = "protocols.md";
-/// A number with a comma after its thousands.
-pub(super) fn thousands(number: u64) -> String {
-    match number {
-        0..1000 => number.to_string(),
-        _ => format!("{},{:03}", number / 1000, number % 1000),
-    }
-}
 
 fn assert_row(row: &str) {
     assert!(page(PAGE).contains(row), "{PAGE} lacks: {row}");
