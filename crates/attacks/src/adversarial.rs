@@ -82,7 +82,8 @@ impl Adversarial {
     /// The median distance of the adversarial images, in the threat's norm: the usual measure of
     /// attacks of minimum norm. For an even number of images it is the lower of the two in the
     /// middle. An image that reaches its goal in half of the judging draws or fewer counts as
-    /// infinitely far. `None` if there is no image.
+    /// infinitely far: on a model with noise these are about half of those that an attack of
+    /// minimum norm finds, since it stops at the boundary. `None` if there is no image.
     pub fn median_distance(&self) -> Option<f64> {
         let far = |(&rate, &distance)| if rate > 0.5 { distance } else { f64::INFINITY };
         let mut all: Vec<f64> = self.success_rate.iter().zip(&self.distance).map(far).collect();

@@ -91,7 +91,7 @@ pub trait Attack: AsAttack + Send + Sync {
     /// bound in passes through that model, since examples may leave early. `None` if the attack has
     /// no such bound.
     ///
-    /// The bound holds for the attack's default behaviour. It includes neither the four passes that
+    /// The bound holds for the attack's default behaviour. It includes neither the eight passes that
     /// test whether the model has noise, nor the passes that an early stop needs if the caller asks
     /// for one.
     fn cost(&self, _classes: usize, _stochastic: bool) -> Option<Passes> {
@@ -100,9 +100,16 @@ pub trait Attack: AsAttack + Send + Sync {
 
     /// True if the attack looks for the nearest adversarial image, and returns the original if that
     /// image is outside the threat. Such an attack may have an [unbounded](Threat::unbounded)
-    /// threat, and one run of it answers every radius.
+    /// threat.
     fn is_minimum_norm(&self) -> bool {
         false
+    }
+
+    /// True if one run of the attack gives the result at every radius: it keeps the image that is
+    /// nearest in the threat's own norm. So does every minimum-norm attack that compares images by
+    /// that norm.
+    fn answers_every_radius(&self) -> bool {
+        self.is_minimum_norm()
     }
 
     /// Checks, before the first pass, that the settings make sense together. A single setter cannot

@@ -38,6 +38,10 @@ macro_rules! behind_a_pointer {
                 (**self).is_minimum_norm()
             }
 
+            fn answers_every_radius(&self) -> bool {
+                (**self).answers_every_radius()
+            }
+
             fn check(&self) -> Result<(), AttackError> {
                 (**self).check()
             }

@@ -2,6 +2,7 @@
 //! fresh draws.
 
 use crate::access::Observers;
+use crate::rows::where_rows;
 use crate::runner::Runner;
 use crate::{
     Adversarial, Attack, AttackBatch, AttackError, Goal, ModelAccess, Passes, Perturbed, Rows,
@@ -17,7 +18,9 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
     ///
     /// The result is a function of the model, the images and the key. Noise stays off if the
     /// caller's scope has switched it off. Success is judged over fresh draws of a stochastic
-    /// model, which the attack has not used; the passes for this are not counted.
+    /// model, which the attack has not used; the passes for this are not counted. Without noise an
+    /// original that reaches the goal is the result where the attack's image does not: an attack
+    /// that begins at a random point may lose what the attacker had.
     ///
     /// # Errors
     ///
@@ -29,8 +32,7 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
     ) -> Result<Adversarial, AttackError> {
         let batch = AttackBatch::new(images, &goal.into(), self.examples.clone())?;
         let (found, stochastic) = self.carry_out(self.attack, &batch)?;
-        let (success_rate, draws) = self.success_rates(&batch, &found.images, stochastic)?;
-        Ok(Adversarial::new(found, success_rate, draws))
+        self.judge(&batch, found, stochastic)
     }
 
     /// As [`run`](Self::run), without judging: for training, and for programs that judge success
@@ -119,20 +121,48 @@ impl<'a> Runner<'a, dyn Attack + 'a> {
         Ok((found, stochastic))
     }
 
+    /// The result of an attack, judged.
+    pub(crate) fn judge(
+        &self,
+        batch: &AttackBatch,
+        mut found: Perturbed,
+        stochastic: Option<bool>,
+    ) -> Result<Adversarial, AttackError> {
+        let stochastic = self.is_stochastic(batch, stochastic)?;
+        let (mut rates, draws) = self.success_rates(batch, &found.images, stochastic)?;
+        let failed: Vec<usize> = (0..rates.len()).filter(|&row| rates[row] == 0.0).collect();
+        if !stochastic && !failed.is_empty() {
+            let rows = Rows::new(failed, &batch.images);
+            let originals = batch.select(&rows);
+            let (clean, _) = self.success_rates(&originals, &originals.images, false)?;
+            let mut keep = vec![true; batch.len()];
+            for (&row, rate) in rows.as_slice().iter().zip(clean).filter(|(_, rate)| *rate > 0.0) {
+                (keep[row], rates[row], found.distance[row]) = (false, rate, 0.0);
+            }
+            found.images = where_rows(&keep, batch.images.clone(), &found.images);
+        }
+        Ok(Adversarial::new(found, rates, draws))
+    }
+
+    /// True if the model is stochastic, tested if no attack did.
+    pub(crate) fn is_stochastic(
+        &self,
+        batch: &AttackBatch,
+        known: Option<bool>,
+    ) -> Result<bool, AttackError> {
+        known.map_or_else(|| ModelAccess::new(self.model).is_stochastic(batch), Ok)
+    }
+
     /// For each image, the share of fresh draws in which it reaches the goal; and the number of
     /// draws.
     pub(crate) fn success_rates(
         &self,
         batch: &AttackBatch,
         images: &Tensor<4>,
-        stochastic: Option<bool>,
+        stochastic: bool,
     ) -> Result<(Vec<f64>, usize), AttackError> {
         // No attack derives this key.
         let key = self.key.named("success");
-        let stochastic = match stochastic {
-            Some(known) => known,
-            None => ModelAccess::new(self.model).is_stochastic(batch)?,
-        };
         let draws = if stochastic { self.judging_draws } else { 1 };
         let mut access = ModelAccess::new(self.model).with_stochastic(stochastic);
         let (mut rates, mut first) = (Vec::new(), 0);

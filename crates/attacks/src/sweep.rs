@@ -28,9 +28,15 @@ pub struct AtRadius {
 impl<'a> Runner<'a, dyn Attack + 'a> {
     /// Sweeps the attack over these radii, in units of the pixel range, instead of its own.
     ///
-    /// A minimum-norm attack runs once, and its distances give the result at every radius. It runs
-    /// within its own threat if that covers all radii, otherwise without a bound. Any other attack
-    /// runs once for each radius; a step size in proportion to the radius scales with it.
+    /// An attack that [answers every radius](Attack::answers_every_radius) runs once, and its
+    /// distances give the result at each. It runs within its own threat if that covers all radii,
+    /// otherwise without a bound, and no example leaves with the first image within: a nearer one
+    /// may follow. Any other attack runs once for each radius; a step size in proportion to the
+    /// radius scales with it.
+    ///
+    /// On a model with noise the nearest image lies where the attack's own draws change their mind,
+    /// so that in fresh draws it succeeds about half of the time, however large the radius. Such a
+    /// curve is no robust accuracy of a noisy model; that of an attack within each radius is.
     ///
     /// ```
     /// # use burn::tensor::{Device, Tensor};
@@ -68,7 +74,7 @@ impl Sweep<'_> {
             Threat::unbounded(norm).with_epsilon(*epsilon)?;
         }
         let batch = AttackBatch::new(images, &goal.into(), self.runner.examples.clone())?;
-        match self.runner.attack.is_minimum_norm() {
+        match self.runner.attack.answers_every_radius() {
             true => self.once(&batch),
             false => self.at_each(&batch),
         }
@@ -79,8 +85,7 @@ impl Sweep<'_> {
         for &epsilon in &self.epsilons {
             let attack = self.runner.attack.with_knob(Knob::Epsilon(epsilon))?;
             let (found, stochastic) = self.runner.carry_out(attack.as_ref(), batch)?;
-            let (rates, draws) = self.runner.success_rates(batch, &found.images, stochastic)?;
-            curve.push(AtRadius::new(epsilon, Adversarial::new(found, rates, draws)));
+            curve.push(AtRadius::new(epsilon, self.runner.judge(batch, found, stochastic)?));
         }
         Ok(curve)
     }
@@ -89,6 +94,7 @@ impl Sweep<'_> {
     fn once(&mut self, batch: &AttackBatch) -> Result<Vec<AtRadius>, AttackError> {
         let farthest = self.epsilons.iter().copied().fold(0.0, f64::max);
         let own = self.runner.attack;
+        self.runner.early_stop = Some(false);
         let (found, stochastic) = match own.threat().epsilon() >= farthest {
             true => self.runner.carry_out(own, batch)?,
             false => {
@@ -96,8 +102,9 @@ impl Sweep<'_> {
                 self.runner.carry_out(free.as_ref(), batch)?
             }
         };
+        let stochastic = self.runner.is_stochastic(batch, stochastic)?;
         let (rates, draws) = self.runner.success_rates(batch, &found.images, stochastic)?;
-        let (clean, _) = self.runner.success_rates(batch, &batch.images, Some(draws > 1))?;
+        let (clean, _) = self.runner.success_rates(batch, &batch.images, stochastic)?;
         let within = |epsilon: f64| {
             let near: Vec<bool> = found.distance.iter().map(|far| *far <= epsilon).collect();
             let pick = |of: &[f64], or: &[f64]| -> Vec<f64> {

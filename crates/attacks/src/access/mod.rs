@@ -28,6 +28,10 @@ const UNSEEN: usize = 32;
 /// The distance of the points beside the images at which the model is tested for noise.
 const BESIDE: f64 = 0.1;
 
+/// The draws by which the model is tested for noise, at the images and again beside them. Two would
+/// miss half of the time a defence that picks one of two networks for a batch.
+const TESTING: u64 = 4;
+
 /// The model as an attack sees it: it counts and checks every pass, and gives the pass of a noisy
 /// model its draw of noise.
 ///
@@ -233,17 +237,20 @@ impl<'a> ModelAccess<'a> {
         Ok(found)
     }
 
-    /// True if two draws of the model's noise change the logits by more than 1e-5 of the span of an
+    /// True if draws of the model's noise change the logits by more than 1e-5 of the span of an
     /// image's logits.
     ///
-    /// Tested once, on at most eight images and on points beside them, since noise may be zero at
-    /// the images themselves. If the budget has no room for the four passes, the answer is yes. A
-    /// smaller difference counts as [rounding](Self::rounding).
+    /// Tested once, by four draws on at most eight images and four others on points beside them,
+    /// since noise may be zero at the images themselves. Noise that acts in few passes alone may go
+    /// unseen: whoever knows of it says so by [`with_stochastic`](Self::with_stochastic). If the
+    /// budget has no room for the eight passes, the answer is yes. A smaller difference counts as
+    /// [rounding](Self::rounding).
     pub fn is_stochastic(&mut self, batch: &AttackBatch) -> Result<bool, AttackError> {
         if let Some(known) = self.stochastic {
             return Ok(known);
         }
-        if !self.affords(4) {
+        let (spent, needed) = (self.each.forwards, 2 * TESTING);
+        if self.budget.forwards.is_some_and(|limit| spent + needed > limit) {
             return Ok(true);
         }
         let some = Rows::new((0..batch.len().min(8)).collect(), &batch.images);
@@ -252,12 +259,15 @@ impl<'a> ModelAccess<'a> {
         let beside = Norm::Linf.random_start(key, &images, BESIDE, &examples);
         let beside = (images.clone() + beside).clamp(0.0, 1.0);
         let mut shares = Vec::new();
-        for images in [images, beside] {
+        for (images, first) in [(images, 0), (beside, TESTING)] {
             let mut draw = |draw| self.logits(&images, &goal, &examples, key, draw);
-            shares.push(differing_share(draw(0)?, draw(1)?));
+            let one = draw(first)?;
+            for other in first + 1..first + TESTING {
+                shares.push(differing_share(one.clone(), draw(other)?));
+            }
         }
-        let [images, beside] = self.read([shares.remove(0), shares.remove(0)])?;
-        let most = images.into_iter().chain(beside).fold(0.0, f64::max);
+        let [shares] = self.read([Tensor::cat(shares, 0)])?;
+        let most = shares.into_iter().fold(0.0, f64::max);
         self.rounding = (most > 0.0 && most <= ROUNDING).then_some(most);
         let stochastic = most > ROUNDING;
         self.stochastic = Some(stochastic);

@@ -2,7 +2,7 @@
 
 use crate::rows::read_labels;
 use crate::{AttackBatch, AttackError, Goal, Loss, ModelAccess, Objective};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,8 @@ impl ModelAccess<'_> {
         for draw in 0..draws as u64 {
             let logits = self.logits(images, &batch.goal, &batch.examples, key, draw)?;
             let of_row = |rows: Tensor<2>| rows.squeeze_dim::<1>(1);
-            let predicted = of_row(logits.clone().argmax(1).float());
+            // In the device's own element type, which may be bf16, class 257 would be 256.
+            let predicted = of_row(logits.clone().argmax(1).cast(FloatDType::F32));
             let (least, sum) = (logits.clone().min_dim(1), logits.clone().sum_dim(1));
             predictions.classes = logits.dims()[1];
             let margin = objective.score(logits);

@@ -205,11 +205,14 @@ impl Attack for Suite {
         if lacks {
             return Err(knob.lacked_by(self.name()));
         }
-        let keeps =
-            |attack: &dyn Attack| matches!(knob, Knob::Draws(_)) && attack.knobs().draws.is_none();
-        let turned = |attack: &Arc<dyn Attack>| match keeps(attack.as_ref()) {
-            true => Ok(attack.clone()),
-            false => attack.with_knob(knob.clone()),
+        let draws = matches!(knob, Knob::Draws(_));
+        let turned = |attack: &Arc<dyn Attack>| {
+            if draws && attack.knobs().draws.is_none() {
+                return Ok(attack.clone());
+            }
+            let turned = attack.with_knob(knob.clone())?;
+            // A single point or candidate has no use for draws, and refuses them.
+            Ok(if draws && turned.check().is_err() { attack.clone() } else { turned })
         };
         let attacks = self.attacks.iter().map(turned).collect::<Result<_, AttackError>>()?;
         let Self { draws, left_out, .. } = self.clone();

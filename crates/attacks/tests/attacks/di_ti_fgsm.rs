@@ -184,7 +184,7 @@ fn an_example_leaves_early_by_what_the_model_says_of_the_image_itself() {
     assert_eq!(stopped.passes.backwards, 3 * 3);
     assert!(gap(&stopped.images, &clean.sub_scalar(0.1)) < 1e-6);
     // The gradients, as many passes of the images themselves, and the passes that look for noise.
-    let (gradients, probe) = (9, 4 * 3);
+    let (gradients, probe) = (9, 8 * 3);
     assert_eq!(stopped.passes, Passes { forwards: 2 * gradients + probe, backwards: gradients });
 }
 

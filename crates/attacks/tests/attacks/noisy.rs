@@ -41,8 +41,8 @@ fn apgd_scores_under_common_draws_that_no_gradient_used() {
     assert_eq!(gradients.len(), (steps + 1) * draws);
     assert!(gradients.values().all(|&uses| uses == 1));
     let common = scores.values().filter(|&&uses| uses == steps + 1).count();
-    // In addition, the two draws that look for noise.
-    assert_eq!((common, scores.len()), (score_draws, score_draws + 2));
+    // In addition, the eight draws that look for noise.
+    assert_eq!((common, scores.len()), (score_draws, score_draws + 8));
     let of = |keys: &HashMap<String, usize>| keys.keys().cloned().collect::<HashSet<_>>();
     assert!(of(&scores).is_disjoint(&of(&gradients)));
 }

@@ -58,7 +58,8 @@ fn a_run_in_linf_is_that_of_tensor_operations_to_the_bit() {
         for random_start in [false, true] {
             let attack = Pgd::new(Threat::linf(epsilon).unwrap()).with_random_start(random_start);
             let attack = attack.with_step_size(epsilon / 3.0).unwrap().with_steps(9).unwrap();
-            let found = attack.on(&model).with_key(Key::new(1)).run(clean.clone(), &goal).unwrap();
+            let found = attack.on(&model).with_key(Key::new(1)).perturb(clean.clone(), &goal);
+            let found = found.unwrap();
 
             let mut x = clean.clone();
             if random_start {
@@ -125,9 +126,9 @@ fn with_early_stop_an_example_leaves_at_the_first_point_that_reaches_the_goal() 
     assert!(wanted < (STEPS * EXAMPLES) as u64);
 
     let stopped = run(&pgd(), &toy, &goal, true);
-    // In addition to the gradients, two draws of eight images and of points beside them look for
-    // noise.
-    assert_eq!(stopped.passes, Passes { forwards: wanted + 32, backwards: wanted });
+    // In addition to the gradients, four draws of eight images and four of points beside them
+    // look for noise.
+    assert_eq!(stopped.passes, Passes { forwards: wanted + 64, backwards: wanted });
     let images = [whole.images, stopped.images];
     let [whole, stopped] = images.map(|images| reached(&toy, &goal, images));
     assert!(whole.contains(&true));

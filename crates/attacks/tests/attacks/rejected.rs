@@ -4,9 +4,9 @@ use crate::support::{Toy, images};
 use burn::tensor::{DType, Device, Int, Tensor};
 use cni_attacks::{
     Adversarial, AdversarialPatch, AnyRank, Apgd, Attack, AttackError, BoundaryAttack,
-    CarliniWagnerLinf, Eot, Expectation, Fab, Goal, GradientKernel, InputDiversity, LocationSearch,
-    Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, RandomStart, Rows, Suite, Threat, Transfer,
-    UniversalPerturbation, input_gradient, score,
+    CarliniWagnerLinf, Eot, Expectation, Fab, Goal, GradientKernel, InputDiversity, Knob,
+    LocationSearch, Loss, Norm, Objective, PairLoss, Pgd, RandomNoise, RandomStart, Rows, Suite,
+    Threat, Transfer, UniversalPerturbation, input_gradient, score,
 };
 use cni_noise::{ExampleIds, Key};
 
@@ -215,6 +215,18 @@ fn draws_without_a_choice_among_candidates_are_refused_at_the_first_run() {
         assert!(message(run).starts_with(wanted), "{}", attack.name());
     }
     assert!(random().with_samples(2).unwrap().check().is_ok());
+}
+
+/// A suite gives draws to those of its attacks that have a use for them.
+#[test]
+fn draws_of_a_suite_pass_by_a_single_random_point() {
+    let threat = Threat::linf(0.1).unwrap();
+    let attacks: Vec<Box<dyn Attack>> =
+        vec![Box::new(RandomNoise::new(threat)), Box::new(Pgd::new(threat))];
+    let suite = Suite::custom("quick", attacks).unwrap();
+    let turned = suite.with_knob(Knob::Draws(20)).unwrap();
+    turned.check().unwrap();
+    assert_eq!((turned.knobs().draws, turned.gradient_draws()), (Some(20), Some(20)));
 }
 
 #[test]

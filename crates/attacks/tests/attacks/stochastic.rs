@@ -4,10 +4,10 @@
 use crate::support::{NORMS, Toy, VALUES, fraction, gap, images};
 use burn::tensor::{DType, Tensor};
 use cni_attacks::{
-    Attack, Eot, Goal, InputGradient, Iterate, Loss, Objective, Passes, Pgd, RandomNoise, Threat,
-    input_gradient, score,
+    Attack, AttackBatch, Eot, Goal, InputGradient, Iterate, Loss, ModelAccess, Objective, Passes,
+    Pgd, RandomNoise, Threat, input_gradient, score,
 };
-use cni_noise::{ExampleIds, Key, Noise, layer_key, scope};
+use cni_noise::{ExampleIds, Key, Noise, layer_key, scope, sign};
 use std::cell::RefCell;
 use std::collections::HashSet;
 
@@ -185,4 +185,26 @@ fn averaging_makes_an_attack_on_a_noisy_model_stronger() {
         fraction(goal.reached(&quiet.logits(found.images)))
     };
     assert!(broken(64) > broken(1), "{} against {}", broken(64), broken(1));
+}
+
+/// A defence that picks one of two networks in each pass looks the same in two passes half of the
+/// time. By four draws at the images and four beside them it looks so in 1 of 64 cases: of 64
+/// defences, which differ in their keys, one is expected to be missed, and six have probability
+/// 0.0005.
+#[test]
+fn a_defence_that_picks_one_of_two_networks_is_found_to_be_random() {
+    let toy = Toy::new(3, DType::F32);
+    let clean = images(8, DType::F32);
+    let goal = Goal::Misclassify(toy.predictions(&clean));
+    let batch = AttackBatch::new(clean, &goal, ExampleIds::from(0)).unwrap();
+    let found = (0..64).filter(|defence| {
+        let model = |x: Tensor<4>| {
+            let key = layer_key(&format!("defence {defence}"), &x.device()).unwrap();
+            let pick = sign::<1>(key, [1], &x.device()).into_scalar::<f32>();
+            toy.logits(x).mul_scalar(if pick > 0.0 { 1.0 } else { 2.0 })
+        };
+        ModelAccess::new(&model).is_stochastic(&batch).unwrap()
+    });
+    let found = found.count();
+    assert!(found > 58, "{found} of 64");
 }

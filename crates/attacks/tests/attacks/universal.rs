@@ -230,9 +230,9 @@ fn a_noisy_model_is_climbed_in_expectation_and_judged_by_fresh_draws() {
     // Two batches, each twice, with three draws.
     assert_eq!((gradients.len(), distinct(&gradients).len()), (12, 12));
     assert_eq!(found.passes, Passes { forwards: 4 * 12, backwards: 4 * 12 });
-    // Five draws, in each of which both batches pass with and without the perturbation; and the
-    // passes that look for noise.
-    let judging: Vec<String> = others[8..].to_vec();
+    // Five draws, in each of which both batches pass with and without the perturbation; and eight
+    // passes of each batch that look for noise.
+    let judging: Vec<String> = others[16..].to_vec();
     assert_eq!((judging.len(), distinct(&judging).len()), (20, 5));
     assert!(distinct(&others).is_disjoint(&distinct(&gradients)));
     assert!(gradients.iter().all(|noise| noise != &format!("{:?}", Noise::Off)));

@@ -5,7 +5,7 @@ use crate::methods::shared::best::Merit;
 use crate::rows::{ActiveRows, read, where_rows};
 use crate::threat::Ball;
 use crate::{AttackBatch, Objective, Rows};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 /// The state of the rows still in the run.
 pub(super) struct ActiveRun {
@@ -93,5 +93,6 @@ impl ActiveRun {
 pub(super) fn moved(images: &Tensor<4>, clean: &Tensor<4>) -> Vec<f64> {
     let [batch, ..] = images.dims();
     let differ = images.clone().not_equal(clean.clone()).int();
-    read(&differ.reshape([batch as i32, -1]).sum_dim(1).float())
+    // A device's own element type may not hold the count exactly.
+    read(&differ.reshape([batch as i32, -1]).sum_dim(1).cast(FloatDType::F32))
 }

@@ -197,6 +197,11 @@ impl Attack for Ead {
         true
     }
 
+    /// False by the elastic-net rule, which keeps an image that need not be the nearest in L1.
+    fn answers_every_radius(&self) -> bool {
+        self.rule != Rule::ElasticNet
+    }
+
     fn run(
         &self,
         access: &mut ModelAccess<'_>,

@@ -28,7 +28,7 @@ use serde::Serialize;
 /// original. Examples that have one leave before the next restart or target, unless a
 /// [`Runner`](crate::Runner) says otherwise: then all are tried, and the nearest counts. If the
 /// model is stochastic, the mean logits over `draws` draws, the same for all images, decide whether
-/// an image is adversarial; no example leaves.
+/// an image is adversarial, and an example leaves only if its original is one.
 ///
 /// As in the authors' code, the search along the segment that ends the published algorithm is left
 /// out unless [asked for](Self::with_bisection). Without it the result is about a percent farther

@@ -2,7 +2,7 @@
 
 use crate::error::at_least_one;
 use crate::{AttackBatch, AttackError, Classifier, Goal, ModelAccess, Passes};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, FloatDType, Int, Tensor};
 use cni_noise::Key;
 use serde::{Deserialize, Serialize};
 
@@ -107,8 +107,10 @@ impl Fooling {
                 };
                 let fooled = class(&after).not_equal(class(&before));
                 let reached = [goal.reached(&after), goal.reached(&before)];
-                let [after, before] = reached.map(|rows| rows.float().sum());
-                let lists = access.read([fooled.float().sum(), after, before])?;
+                // Counts of images, which a device's own element type may not hold exactly.
+                let count = |rows: Tensor<1, Bool>| rows.int().sum().cast(FloatDType::F32);
+                let [after, before] = reached.map(count);
+                let lists = access.read([count(fooled), after, before])?;
                 counts.iter_mut().zip(lists).for_each(|(count, list)| *count += list[0]);
             }
         }

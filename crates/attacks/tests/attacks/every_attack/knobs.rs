@@ -148,7 +148,7 @@ fn results_stay_in_the_new_ball_and_cost_no_more_than_was_told() {
             let model = toy.classifier();
             let mut runner = attack.on(&model).with_key(Key::new(7));
             // Without noise the model is asked whether it has any.
-            let mut probe = Passes { forwards: 4, backwards: 0 };
+            let mut probe = Passes { forwards: 8, backwards: 0 };
             if noise > 0.0 {
                 (runner, probe) = (runner.with_stochastic(true), Passes::default());
             }

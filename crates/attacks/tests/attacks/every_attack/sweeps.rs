@@ -1,9 +1,9 @@
 //! Robust accuracy over radii.
 
 use crate::support::{Toy, images};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use cni_attacks::{
-    Access, Attack, AttackBatch, AttackError, Ddn, Knob, ModelAccess, Norm, Pgd, Threat,
+    Access, Attack, AttackBatch, AttackError, Ddn, Ead, Fab, Knob, ModelAccess, Norm, Pgd, Threat,
 };
 use cni_noise::Key;
 use std::sync::Arc;
@@ -106,4 +106,40 @@ fn an_attack_of_minimum_norm_answers_all_radii_by_one_run() {
     // An image that is misclassified without a change counts at every radius.
     assert!(accuracies[0] < 1.0 && accuracies[0] > accuracies[3], "{accuracies:?}");
     assert!(accuracies[3] > accuracies[1] && accuracies[1] > accuracies[2], "{accuracies:?}");
+}
+
+/// Three classes of a linear model on two pixels. From the image (0.5, 0.5) class 1 is a distance of
+/// 0.4 away along the first pixel, class 2 of 0.15 along the second, though its logit is lower.
+fn near_and_far(x: Tensor<4>) -> Tensor<2> {
+    let moved = x.flatten::<2>(1, 3) - 0.5;
+    let [first, second] = [0, 1].map(|pixel| moved.clone().narrow(1, pixel, 1));
+    let zero = first.zeros_like();
+    Tensor::cat(vec![zero, first.mul_scalar(2.5) - 1.0, second.mul_scalar(10.0) - 1.5], 1)
+}
+
+/// An attack that leaves with its first image within the threat, which for an unbounded one is any
+/// image, would report the farther class.
+#[test]
+fn a_sweep_takes_the_nearest_image_and_not_the_first() {
+    let device = Device::flex();
+    let image = Tensor::<4>::full([1, 1, 1, 2], 0.5, &device);
+    let label = Tensor::from_ints([0], &device);
+    let fab = Fab::targeted(Threat::unbounded(Norm::L2));
+    let ddn = Ddn::new(Threat::unbounded(Norm::L2)).unwrap().with_steps(100).unwrap();
+    for attack in [&fab as &dyn Attack, &ddn] {
+        let on = || attack.on(&near_and_far).with_early_stop(true);
+        let curve = on().epsilons([0.14, 0.17, 0.5]).run(image.clone(), label.clone()).unwrap();
+        let robust: Vec<f64> = curve.iter().map(|at| at.robust_accuracy).collect();
+        assert_eq!(robust, [1.0, 0.0, 0.0], "{}", attack.name());
+    }
+}
+
+/// By the elastic-net rule the image that is kept need not be the nearest in L1.
+#[test]
+fn only_an_attack_that_keeps_the_nearest_image_answers_every_radius() {
+    let threat = Threat::unbounded(Norm::L1);
+    let (nearest, elastic) = (Ead::l1(threat).unwrap(), Ead::elastic_net(threat).unwrap());
+    let attacks = [&nearest as &dyn Attack, &elastic];
+    assert_eq!(attacks.map(Attack::is_minimum_norm), [true, true]);
+    assert_eq!(attacks.map(Attack::answers_every_radius), [true, false]);
 }
