@@ -53,8 +53,8 @@ pub use record::{
     Accuracy, AdversarialImages, AttackRecord, AuditRecord, Axis, CascadeRecord, CertificateRecord,
     Check, Comparison, Curve, DataCard, Difference, Epoch, EpsilonCurve, EpsilonPoint, Evaluated,
     ExampleImage, Figure, ModelCard, NoiseCovariance, NoiseState, OtherSetting, Owner, Point,
-    Record, RobustEpoch, RobustOverfitting, Row, RowAttack, RowCertificate, SCHEMA, Spectrum,
-    ThreatCard, Verdict, compare, replace_files, table, write_json,
+    Record, RobustEpoch, RobustOverfitting, Row, RowAttack, RowCertificate, SCHEMA, SharedCost,
+    Spectrum, ThreatCard, Verdict, compare, replace_files, table, write_json,
 };
 pub use run::{Evaluation, IntoBatch, Step};
 pub use shards::{Shard, ShardError, Shards};

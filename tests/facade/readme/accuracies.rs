@@ -1,5 +1,6 @@
 //! Accuracies of evaluations and trainings.
 
+use super::docs::{assert_page_says, assert_page_shows};
 use super::{assert_said, assert_shown, json, root};
 use cni_burn::evaluation::{Epoch, Record, Verdict, table};
 
@@ -59,7 +60,7 @@ fn the_default_recipe_reaches_what_its_record_says() {
 }
 
 #[test]
-fn the_verdicts_in_the_readme_are_those_of_the_records() {
+fn the_verdicts_of_the_report_are_those_of_the_records() {
     for model in ["at", "pni", "cni"] {
         let file = root().join(format!("results/cifar10-cpu/{model}/record.json"));
         let record = Record::read(&file).unwrap();
@@ -69,7 +70,7 @@ fn the_verdicts_in_the_readme_are_those_of_the_records() {
             [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Inconclusive, Verdict::Skipped]
                 .map(|verdict| number(verdict).to_string());
         let row = format!("| {} | {} |", record.model.name, numbers.join(" | "));
-        assert_shown(&row);
+        assert_page_shows("examples.md", &row);
         // What passed could have failed.
         for check in record.checks.iter().filter(|check| check.verdict == Verdict::Pass) {
             let visible = check.at_most.or(check.detectable).unwrap_or(0.0);
@@ -78,7 +79,7 @@ fn the_verdicts_in_the_readme_are_those_of_the_records() {
         // What warned is told.
         for check in record.checks.iter().filter(|check| check.verdict == Verdict::Warn) {
             let told = format!("`{}` warns: {}", check.name, check.measured);
-            assert_said(&told);
+            assert_page_says("examples.md", &told);
         }
     }
 }
@@ -98,20 +99,11 @@ fn the_accuracies_in_half_precision_are_those_of_their_records() {
         "has {} % under PGD-7 in place of {} %, and {} % clean in place of {} %",
         half[0], full[0], half[1], full[1]
     );
-    assert_said(&text);
+    assert_page_says("precision.md", &text);
 }
 
 #[test]
-fn the_accuracies_of_trainings_in_both_precisions_are_those_of_their_record() {
-    let trainings = json("results/half-precision.json");
-    let accuracies = [0, 1].map(|run| {
-        let run = &trainings["trainings"][run];
-        ["clean", "pgd_10"].map(|of| format!("{:.1} %", 100.0 * run[of].as_f64().unwrap()))
-    });
-    assert_said(&format!(
-        "{} clean and {} under PGD-10 in full precision, {} and {} in bf16",
-        accuracies[0][0], accuracies[0][1], accuracies[1][0], accuracies[1][1]
-    ));
+fn what_attacks_in_both_precisions_leave_is_that_of_their_record() {
     let attacks = &json("results/attacks/precision.json")["attacks"];
     let left = ["bf16", "full"].map(|precision| {
         ["pgd20", "apgd_ce", "apgd_dlr"].map(|attack| {
@@ -121,6 +113,6 @@ fn the_accuracies_of_trainings_in_both_precisions_are_those_of_their_record() {
         })
     });
     let [[a, b, c], [d, e, f]] = left;
-    assert_said(&format!("in bf16 leave {a}, {b} and {c} %"));
-    assert_said(&format!("in full precision {d}, {e} and {f} %"));
+    assert_page_says("precision.md", &format!("in bf16 leave {a}, {b} and {c} %"));
+    assert_page_says("precision.md", &format!("in full precision {d}, {e} and {f} %"));
 }

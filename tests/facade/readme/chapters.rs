@@ -1,17 +1,11 @@
 //! The numbers in the chapters of the book are those of the records.
 
-use super::docs::page;
+use super::docs::assert_page_says;
 use super::{json, root};
 use cni_burn::evaluation::Estimate;
 use cni_burn::evaluation::audit::Audit;
 use cni_burn::prelude::Record;
 use std::fs::read_to_string;
-
-/// Refuses a page without this text, wherever its lines break.
-pub(super) fn assert_page_says(name: &str, text: &str) {
-    let words = page(name).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains(text), "{name} lacks: {text}");
-}
 
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)

@@ -10,6 +10,17 @@ pub(super) fn page(name: &str) -> String {
     std::fs::read_to_string(root().join("docs/book/src").join(name)).unwrap()
 }
 
+/// Refuses a page without this text, as it stands.
+pub(super) fn assert_page_shows(name: &str, text: &str) {
+    assert!(page(name).contains(text), "{name} lacks:\n{text}");
+}
+
+/// Refuses a page without this text, wherever its lines break.
+pub(super) fn assert_page_says(name: &str, text: &str) {
+    let words = page(name).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(text), "{name} lacks: {text}");
+}
+
 #[test]
 fn the_flatness_along_a_run_is_that_of_its_record() {
     let (page, record) = (page("flatness.md"), json("results/flatness/overfitting.json"));
@@ -46,7 +57,8 @@ fn the_flatness_along_a_run_is_that_of_its_record() {
 #[test]
 fn the_recipes_in_the_documentation_are_recipes() {
     let page = page("training.md");
-    let recipes = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let recipes = blocks.filter(|text| text.starts_with("recipe = "));
     let folder = tempfile::tempdir().unwrap();
     let mut count = 0;
     for text in recipes {

@@ -1,6 +1,7 @@
 //! The attacks beside their references.
 
-use super::{assert_shown, json};
+use super::docs::assert_page_shows;
+use super::{assert_said, json};
 use serde_json::Value;
 
 /// The robust accuracy of both sides and their agreement, by record and attack.
@@ -33,13 +34,22 @@ fn the_comparison_with_the_reference_attacks_is_that_of_its_records() {
     let records = [adversarial, plain];
     let attacks = ["fgsm", "pgd20", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square", "standard"];
     let table = parity_table(["adversarial, 8/255", "plain, 1/255"], &records, &attacks);
-    assert_shown(&table);
+    assert_page_shows("references.md", &table);
+    let standard = &records[0]["attacks"]["standard"];
+    let of = |field: &str| standard[field].as_f64().unwrap();
+    assert_eq!((of("ours"), of("agreement")), (of("theirs"), 1.0));
+    assert_said(&format!(
+        "AutoAttack's `standard` leaves {:.1} % of an adversarially trained network here and \
+         there, and both say the same of every one of {} images",
+        100.0 * of("ours"),
+        "1,000",
+    ));
     let norms = &records[0]["attacks"]["cw"]["norms"];
     let norms = format!(
         "median distance is {:.3} times foolbox'",
         norms["ratio_of_medians"].as_f64().unwrap()
     );
-    assert_shown(&norms);
+    assert_page_shows("references.md", &norms);
 }
 
 #[test]
@@ -47,10 +57,10 @@ fn the_comparison_in_l1_and_l2_is_that_of_its_records() {
     let records = ["l2", "l1"].map(|norm| json(&format!("results/attacks/parity-at-{norm}.json")));
     let attacks = ["fgsm", "pgd20", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square"];
     let table = parity_table(["L2, 0.5", "L1, 12"], &records, &attacks);
-    assert_shown(&table);
+    assert_page_shows("references.md", &table);
     for record in &records {
         let clean = format!("({:.1} % clean)", 100.0 * record["clean"]["ours"].as_f64().unwrap());
-        assert_shown(&clean);
+        assert_page_shows("references.md", &clean);
     }
 }
 
@@ -74,6 +84,6 @@ fn the_speeds_of_the_attacks_are_those_of_their_records() {
             100.0 * of("ours", "share_outside"),
             100.0 * of("theirs", "share_outside"),
         );
-        assert_shown(&line);
+        assert_page_shows("speed.md", &line);
     }
 }

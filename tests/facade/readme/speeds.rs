@@ -1,7 +1,10 @@
-//! Times and memory.
+//! Times and memory: the page on speed.
 
-use super::{assert_said, assert_shown, json};
+use super::docs::{assert_page_says, assert_page_shows};
+use super::{assert_said, json};
 use serde_json::Value;
+
+const PAGE: &str = "speed.md";
 
 #[test]
 fn the_speeds_are_those_of_their_record() {
@@ -46,8 +49,14 @@ fn the_speeds_are_those_of_their_record() {
     ];
     for (what, ratio) in rows {
         let row = format!("{what} | {ratio:.1} |");
-        assert_shown(&row);
+        assert_page_shows(PAGE, &row);
     }
+    assert_said(&format!(
+        "is {:.1} times as fast as PyTorch, compiled, with channels-last memory, on two cores with \
+         AVX-512, and in bf16 {:.1} times as fast as the fastest of PyTorch's ways there",
+        step("ours", "PyTorch, channels-last, compiled"),
+        best("ours, bf16"),
+    ));
     let noise = record["tasks"]["noise-share"]["ours_noise_alone"].as_f64().unwrap();
     for text in [
         format!("The noise by itself costs {:.1} %", noise * 100.0),
@@ -59,7 +68,7 @@ fn the_speeds_are_those_of_their_record() {
             record["tasks"]["memory"]["bf16_by_full"].as_f64().unwrap()
         ),
     ] {
-        assert_said(&text);
+        assert_page_says(PAGE, &text);
     }
 }
 
@@ -101,7 +110,7 @@ fn the_cost_of_an_evaluation_is_that_of_its_record() {
             mib(1)
         ),
     ] {
-        assert_said(&sentence);
+        assert_page_says(PAGE, &sentence);
     }
 }
 
@@ -139,7 +148,7 @@ fn the_numbers_of_other_machines_are_those_of_their_records() {
             seconds(&gpu, "backends", "PyTorch, CUDA, compiled")
         ),
     ] {
-        assert_said(&text);
+        assert_page_says(PAGE, &text);
     }
 }
 
@@ -149,13 +158,19 @@ fn the_images_a_second_of_the_averaging_attack_are_those_of_their_record() {
     let speeds = &record["tasks"]["eot-attack"]["images_per_second"];
     let of = |name: &str| speeds[name].as_f64().unwrap();
     let [full, half] = ["ours", "ours, bf16"].map(of);
-    assert_said(&format!(
-        "takes {half:.1} images a second in bf16 on two cores of an EPYC with AVX-512's \
+    assert_page_says(
+        PAGE,
+        &format!(
+            "takes {half:.1} images a second in bf16 on two cores of an EPYC with AVX-512's \
          instructions for bf16, and {full:.1} in"
-    ));
+        ),
+    );
     let [compiled, best] =
         ["compiled", "bf16, compiled"].map(|how| of(&format!("PyTorch, channels-last, {how}")));
-    assert_said(&format!("takes {compiled:.1} compiled, and {best:.1} compiled in bf16"));
+    assert_page_says(
+        PAGE,
+        &format!("takes {compiled:.1} compiled, and {best:.1} compiled in bf16"),
+    );
 
     let record = json("results/step-avx512-bf16.json");
     assert_eq!(record["machine"]["half_precision"], "avx512_bf16");
@@ -164,9 +179,12 @@ fn the_images_a_second_of_the_averaging_attack_are_those_of_their_record() {
         let of = speeds.iter().filter(|(name, _)| name.starts_with("PyTorch") != ours);
         of.map(|(_, speed)| speed.as_f64().unwrap()).fold(0.0, f64::max)
     };
-    assert_said(&format!(
-        "takes {:.1} images a second there in bf16, and {:.1} by the fastest way of PyTorch",
-        of(true),
-        of(false)
-    ));
+    assert_page_says(
+        PAGE,
+        &format!(
+            "takes {:.1} images a second there in bf16, and {:.1} by the fastest way of PyTorch",
+            of(true),
+            of(false)
+        ),
+    );
 }

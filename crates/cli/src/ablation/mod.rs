@@ -8,6 +8,7 @@ mod claim;
 mod folders;
 mod plan;
 mod process;
+mod radius;
 mod run;
 mod state;
 mod tie;

@@ -97,7 +97,7 @@ impl Plan {
     }
 
     /// The plan in a TOML text. `folder` is that of its file.
-    fn parse(text: &str, folder: Option<&Path>) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, folder: Option<&Path>) -> Result<Self, String> {
         read::<File>(Value::Object(from_toml(text)?))?.plan(folder)
     }
 

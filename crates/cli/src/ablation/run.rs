@@ -87,7 +87,8 @@ impl Runner<'_> {
         Ok(found.into_iter().collect::<Result<_, String>>()?)
     }
 
-    /// Refuses an arm whose commands would be refused.
+    /// Refuses an arm whose commands would be refused, and arms that would be judged within
+    /// different radii.
     ///
     /// # Errors
     ///
@@ -99,7 +100,7 @@ impl Runner<'_> {
                 checked.map_err(|error| format!("arm {}: {error}", run.arm.name))?;
             }
         }
-        Ok(())
+        self.plan.check_radii()
     }
 
     /// The two commands of a run, without the folders that they write to.
@@ -220,7 +221,7 @@ impl Runner<'_> {
 }
 
 /// A value as TOML has it within a line.
-fn toml_of(value: &Value) -> Result<String, toml::ser::Error> {
+pub(super) fn toml_of(value: &Value) -> Result<String, toml::ser::Error> {
     Ok(toml::Value::try_from(value)?.to_string())
 }
 

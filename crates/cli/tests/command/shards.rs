@@ -92,6 +92,8 @@ fn timeless(folder: &Path) -> Evaluated {
     record.seconds = 0.0;
     record.attacks.iter_mut().for_each(|attack| attack.seconds = 0.0);
     record.checks.iter_mut().for_each(|check| check.seconds = 0.0);
+    let shared = record.audit.iter_mut().flat_map(|audit| &mut audit.shared);
+    shared.for_each(|shared| shared.seconds = 0.0);
     record.certificates.iter_mut().for_each(|all| all.seconds = 0.0);
     evaluated
 }

@@ -61,7 +61,7 @@ impl Iterator for Epoch {
         Some(Ok(Batch {
             images,
             labels,
-            key: self.loader.stream("batch", self.epoch).child(place.batch as u64),
+            key: self.loader.stream("batch", self.epoch).child(place.key as u64),
             epoch: self.epoch,
             number: place.number,
             batches: place.batches,

@@ -30,7 +30,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// - batches of epoch `e`: the plan of the [`Sampler`] for the key and `e`;
 /// - augmentations: the key `key.named("augment").child(e)`;
-/// - key of a batch: `key.named("batch").child(e).child(position of its first example)`.
+/// - key of a batch: `key.named("batch").child(e).child(position of its first example)`, or
+///   `child(number of the batch)` if [sizes are random](crate::SamplerRule::sizes_are_random).
 #[derive(Debug)]
 pub struct Loader {
     data: ImageData,
@@ -132,7 +133,8 @@ impl Loader {
     ///
     /// A share has the key of the whole batch and knows the position of its first example, so that
     /// what is drawn for a batch or for an example is the same whichever share it comes in. A last
-    /// batch of fewer examples than there are shares leaves some of them out.
+    /// batch of fewer examples than there are shares leaves some of them out; another one that has
+    /// some, and fewer than there are shares, is an error.
     ///
     /// # Panics
     ///
@@ -440,13 +442,30 @@ mod tests {
         };
         let all = [(0, 3, vec![4, 4, 0, 1]), (1, 3, vec![2]), (2, 3, vec![6, 5])];
         assert_eq!(places(&loader), all);
-        // A share of a batch is that of its number, also where others have none.
-        let second = [(0, 3, vec![0, 1]), (1, 3, vec![2]), (2, 3, vec![5])];
-        assert_eq!(places(&loader.clone().share(1, 2)), second);
         let batch = loader.epoch(2).nth(1).unwrap().unwrap();
         assert!((batch.progress() - 7.0 / 3.0).abs() < 1e-12);
+        // A share of a batch is that of its number.
+        let plan = vec![vec![4, 4, 0, 1], vec![3, 2], vec![6]];
+        let loader = plain(7, 3).with_sampler(Fixed(plan)).unwrap();
+        let second = [(0, 3, vec![0, 1]), (1, 3, vec![2]), (2, 3, vec![6])];
+        assert_eq!(places(&loader.clone().share(1, 2)), second);
         let share = seen(&loader.clone().share(1, 2));
-        assert_eq!(images(&share), [0, 1, 2, 5].map(|i| bytes(&toy(7), i)));
+        assert_eq!(images(&share), [0, 1, 2, 6].map(|i| bytes(&toy(7), i)));
+        assert_eq!(places(&loader.share(0, 2)).len(), 2);
+    }
+
+    #[test]
+    fn a_batch_in_the_midst_without_an_example_for_each_share_is_refused() {
+        let plan = vec![vec![4, 4, 0, 1], vec![2], vec![6, 5]];
+        let loader = plain(7, 3).with_sampler(Fixed(plan)).unwrap();
+        for share in [0, 1] {
+            let items: Vec<_> = loader.clone().share(share, 2).epoch(4).collect();
+            assert_eq!(items.len(), 1);
+            let error = items[0].as_ref().unwrap_err().to_string();
+            let says = "sampler fixed: batch 1 of epoch 4: got 1 examples for 2 devices, wanted at";
+            assert!(error.starts_with(says), "{error}");
+        }
+        assert_eq!(loader.epoch(4).count(), 3);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Values read from files that users write, and serde's reasons in the words of this library.
 
+mod fields;
 mod toml;
 
+pub use self::fields::refuse_unknown;
 pub use self::toml::{from_toml, without_fractions};
 
 use cni_noise::nearest_name;

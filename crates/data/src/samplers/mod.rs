@@ -75,6 +75,19 @@ pub trait SamplerRule: Send + Sync {
         false
     }
 
+    /// True if the sizes of batches are drawn at random, and may be private. What a run draws for a
+    /// batch is then a function of its number in the epoch, and not of the examples before it, and
+    /// what it draws for an example one of its position in the set: an example more or less changes
+    /// nothing for the others.
+    fn sizes_are_random(&self) -> bool {
+        false
+    }
+
+    /// The times that an epoch shows each example, as the cost of a training counts them.
+    fn times(&self) -> u64 {
+        1
+    }
+
     /// Checks the settings for so many examples and this batch size.
     ///
     /// # Errors
@@ -140,6 +153,16 @@ impl Sampler {
     /// True if a batch may be empty.
     pub fn may_be_empty(&self) -> bool {
         self.0.may_be_empty()
+    }
+
+    /// True if the sizes of batches are random: see [`SamplerRule::sizes_are_random`].
+    pub fn sizes_are_random(&self) -> bool {
+        self.0.sizes_are_random()
+    }
+
+    /// The times that an epoch shows each example, as the cost of a training counts them.
+    pub fn times(&self) -> u64 {
+        self.0.times()
     }
 
     /// The plan of the rule, as it is: see [`check_plan`](Self::check_plan).

@@ -15,8 +15,9 @@ use serde_json::Value;
 ///
 /// The coins of batch `b` of epoch `e` are the words of 64 bits of the generator of
 /// `key.named("poisson").child(e).child(b)`, one for each example in the order of the set: an
-/// example behind the others leaves their coins as they are. A coin's probability is q to 2⁻⁶⁴, and
-/// never above q. The generator, Philox, is not a cryptographic one.
+/// example behind the others leaves their coins as they are, and the keys of all batches too. A
+/// coin's probability is q to 2⁻⁶⁴, and never above q. The generator, Philox, is not a
+/// cryptographic one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poisson {}
@@ -48,6 +49,10 @@ impl SamplerRule for Poisson {
     }
 
     fn may_be_empty(&self) -> bool {
+        true
+    }
+
+    fn sizes_are_random(&self) -> bool {
         true
     }
 
@@ -128,6 +133,26 @@ mod tests {
             })
         });
         assert_eq!(few.collect::<Vec<_>>(), more.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn another_example_leaves_the_keys_of_all_batches_as_they_are() {
+        let [few, more] = [40, 42].map(|examples| {
+            let loader = Loader::new(toy(examples), examples / 2, Key::new(1), &Device::flex());
+            loader.unwrap().with_sampler(Sampler::poisson()).unwrap()
+        });
+        let mut sizes_differ = false;
+        for epoch in 0..8 {
+            let root = Key::new(1).named("batch").child(epoch as u64);
+            for (a, b) in few.epoch(epoch).zip(more.epoch(epoch)) {
+                let (a, b) = (a.unwrap(), b.unwrap());
+                let key = root.child(a.number as u64);
+                assert_eq!((a.key, b.key, b.number), (key, key, a.number));
+                // The position in the order of the epoch is that of the batches before.
+                sizes_differ |= a.first_example != b.first_example;
+            }
+        }
+        assert!(sizes_differ);
     }
 
     #[test]

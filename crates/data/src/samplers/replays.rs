@@ -35,6 +35,10 @@ impl SamplerRule for Replays {
         self.times * Epochs {}.batches(examples, batch_size)
     }
 
+    fn times(&self) -> u64 {
+        self.times as u64
+    }
+
     fn check(&self, _examples: usize, _batch_size: usize) -> Result<(), DataError> {
         match self.times {
             0 => Err(DataError::setting("times", 0, "at least 1")),
@@ -76,5 +80,6 @@ mod tests {
         assert_eq!(error, "sampler replays: times: got 0, wanted at least 1");
         let sampler: Sampler = serde_json::from_str(r#"{"sampler":"replays","times":8}"#).unwrap();
         assert_eq!(sampler.spec(), Sampler::replays(8).spec());
+        assert_eq!((sampler.times(), Sampler::epochs().times()), (8, 1));
     }
 }

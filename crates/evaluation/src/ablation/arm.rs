@@ -1,5 +1,8 @@
 use super::OverSeeds;
-use crate::{DataCard, EvaluationError, Record};
+use crate::files::hash_of;
+use crate::record::spec::without_draws;
+use crate::{AttackRecord, DataCard, EvaluationError, Record};
+use cni_attacks::Threat;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -40,7 +43,7 @@ pub struct AttackOverSeeds {
 }
 
 /// A run of an arm, and what judged it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmRun {
     /// The seed.
     pub seed: u64,
@@ -58,8 +61,17 @@ pub struct ArmRun {
     pub robust: Option<f64>,
     /// Robust accuracy under each attack, by the attack's name, in the order of the evaluation.
     pub attacks: Vec<(String, f64)>,
+    /// The threats of the attacks, each once; empty without attacks, and in records of earlier
+    /// versions of the library.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub threats: Vec<Threat>,
+    /// The SHA-256 of the settings of each attack, in the order of the attacks; empty likewise.
+    /// Draws are left out, since a model without noise needs none: runs of equal hashes met the
+    /// same attacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// True if the worst case is evidence of robustness: if an attack averaged over the draws of
-    /// the noise, or there is no noise.
+    /// the noise, or there is no noise; and if no budget ended an attack early.
     pub evidence: bool,
 }
 
@@ -75,8 +87,8 @@ pub struct FailedRun {
 impl ArmRun {
     /// The run of a seed from the record of its evaluation.
     pub fn new(seed: u64, folder: impl Into<String>, record: &Record) -> Self {
-        let attacks = record.attacks.iter();
-        let of = |attack: &crate::AttackRecord| attack.robust.one_shot.accuracy;
+        let attacks = || record.attacks.iter();
+        let of = |attack: &AttackRecord| attack.robust.one_shot.accuracy;
         Self {
             seed,
             folder: folder.into(),
@@ -85,8 +97,10 @@ impl ArmRun {
             examples: record.examples,
             clean: record.clean.one_shot.accuracy,
             robust: record.worst_case.as_ref().map(|worst| worst.one_shot.accuracy),
-            attacks: attacks.map(|attack| (record.heading(attack), of(attack))).collect(),
-            evidence: record.worst_case_is_evidence(),
+            attacks: attacks().map(|attack| (record.heading(attack), of(attack))).collect(),
+            threats: record.threat.threats.clone(),
+            settings: attacks().map(|attack| hash_of(&without_draws(&attack.spec))).collect(),
+            evidence: record.worst_case_is_evidence() && !attacks().any(|attack| attack.exhausted),
         }
     }
 }
@@ -111,9 +125,10 @@ impl Arm {
     /// The arm with its means over the seeds.
     pub(super) fn summarised(mut self, confidence: f64) -> Result<Self, EvaluationError> {
         self.runs.sort_by_key(|run| run.seed);
+        let examples = self.examples();
         let over = |values: Vec<f64>| match values.is_empty() {
             true => Ok(None),
-            false => OverSeeds::new(values, confidence).map(Some),
+            false => OverSeeds::of_accuracies(values, examples, confidence).map(Some),
         };
         self.clean = over(self.runs.iter().map(|run| run.clean).collect())?;
         self.robust = over(self.runs.iter().filter_map(|run| run.robust).collect())?;
@@ -121,6 +136,11 @@ impl Arm {
             attack_names(self.runs.iter()).into_iter().map(|name| self.under(name, confidence));
         self.attacks = attacks.collect::<Result<_, _>>()?;
         Ok(self)
+    }
+
+    /// The number of examples that judged each of its runs; zero without a run.
+    pub(super) fn examples(&self) -> usize {
+        self.runs.first().map_or(0, |run| run.examples)
     }
 
     /// The arm under an attack that one of its runs met.
@@ -133,7 +153,7 @@ impl Arm {
             self.runs.iter().filter_map(of).map(|[robust, above]| (robust, above)).unzip();
         Ok(AttackOverSeeds {
             attack: name.to_string(),
-            robust: OverSeeds::new(robust, confidence)?,
+            robust: OverSeeds::of_accuracies(robust, self.examples(), confidence)?,
             above_worst_case: OverSeeds::new(above, confidence)?,
         })
     }
@@ -159,6 +179,7 @@ mod tests {
             robust: Some(robust),
             attacks: attacks.iter().map(|&(name, of)| (name.to_string(), of)).collect(),
             evidence: true,
+            ..ArmRun::default()
         }
     }
 

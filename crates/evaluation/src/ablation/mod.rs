@@ -2,6 +2,7 @@
 
 mod arm;
 mod difference;
+mod judged;
 mod over_seeds;
 mod table;
 
@@ -48,7 +49,8 @@ pub struct AblationRecord {
     /// The differences from the baseline, an entry for each other arm that shares two seeds with it.
     pub comparisons: Vec<ArmComparison>,
     /// The names of the arms on the frontier of clean and robust accuracy: of those that no other
-    /// exceeds in one mean without falling behind in the other.
+    /// exceeds in one mean without falling behind in the other. An arm whose attacks are no
+    /// evidence neither is there nor exceeds another.
     pub frontier: Vec<String>,
 }
 
@@ -58,8 +60,9 @@ impl AblationRecord {
     /// # Errors
     ///
     /// [`EvaluationError::Field`] if there is no finished run, no arm of the baseline's name, or a
-    /// run that was judged on other data or by another number of examples than the first; and
-    /// [`EvaluationError::Statistics`] for a confidence that is not between 0 and 1.
+    /// run that was judged on other data, by another number of examples, within other threats or by
+    /// other attacks than the first; and [`EvaluationError::Statistics`] for a confidence that is
+    /// not between 0 and 1.
     pub fn new(
         name: &str,
         command: &str,
@@ -75,12 +78,7 @@ impl AblationRecord {
             return wrong("runs".into(), "none".into(), "a finished run".into());
         };
         let (data, examples) = (first.data.clone(), first.examples);
-        let other = runs().find(|(_, run)| run.data != data || run.examples != examples);
-        if let Some((arm, run)) = other {
-            let judged = |run: &ArmRun| format!("{} examples of {}", run.examples, run.data.name);
-            let field = format!("{}, seed {}", arm.name, run.seed);
-            return wrong(field, judged(run), format!("{}, as the first run", judged(first)));
-        }
+        judged::refuse(&arms)?;
         let Some(base) = arms.iter().find(|arm| arm.name == baseline) else {
             let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
             return wrong(
@@ -136,11 +134,12 @@ impl AblationRecord {
     }
 }
 
-/// The names of the arms that no other dominates.
+/// The names of the arms that no other dominates, of those whose robust accuracy is evidence.
 fn frontier(arms: &[Arm]) -> Vec<String> {
     let means = |arm: &Arm| Some([arm.clean.as_ref()?.mean, arm.robust.as_ref()?.mean]);
+    let tell = arms.iter().filter(|arm| arm.is_evidence());
     let points: Vec<(&Arm, [f64; 2])> =
-        arms.iter().filter_map(|arm| means(arm).map(|point| (arm, point))).collect();
+        tell.filter_map(|arm| means(arm).map(|point| (arm, point))).collect();
     let dominated = |[clean, robust]: [f64; 2]| {
         let better = |&(_, [c, r]): &(&Arm, [f64; 2])| {
             c >= clean && r >= robust && (c > clean || r > robust)
@@ -149,4 +148,24 @@ fn frontier(arms: &[Arm]) -> Vec<String> {
     };
     let all = points.iter().filter(|(_, point)| !dominated(*point));
     all.map(|(arm, _)| arm.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arm_whose_attacks_are_no_evidence_is_not_on_the_frontier() {
+        let arm = |name: &str, robust, evidence| {
+            let run = ArmRun { examples: 100, clean: 0.9, robust, evidence, ..ArmRun::default() };
+            Arm { name: name.to_string(), runs: vec![run], ..Arm::default() }
+        };
+        let arms = vec![
+            arm("plain", Some(0.4), true),
+            arm("weak", Some(0.3), true),
+            arm("noisy", Some(0.8), false),
+        ];
+        let record = AblationRecord::new("", "", "plain", 0.95, arms).unwrap();
+        assert_eq!(record.frontier, ["plain"]);
+    }
 }

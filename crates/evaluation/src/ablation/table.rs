@@ -50,7 +50,10 @@ fn over(of: Option<&OverSeeds>) -> String {
 
 fn difference(of: &SeedDifference, evidence: bool) -> String {
     let [low, high] = [of.over.low, of.over.high].map(|end| 100.0 * end.unwrap_or_default());
-    let doubt = if evidence { "" } else { ", no evidence: no attack averaged over the draws" };
+    let doubt = match evidence {
+        true => "",
+        false => ", no evidence: no attack averaged over the draws, or a budget ended one",
+    };
     format!("{:+.1} [{low:+.1}, {high:+.1}], p {:.3}{doubt}", 100.0 * of.over.mean, of.adjusted_p)
 }
 

@@ -81,7 +81,7 @@
 //!
 //! | check | raised if |
 //! | --- | --- |
-//! | `determinism` | equal keys give unequal logits, or the model has noise except at the images (fails); fewer than 10 draws judge |
+//! | `determinism` | equal keys give unequal logits, or the model has noise and was taken for one without (fails); fewer than 10 draws judge |
 //! | `logits` | outputs are not negative and sum to one: probabilities (fails) |
 //! | `gradient-health` | an image that is classified correctly has a gradient of zero, or 20 % are saturated (fails if over 5 % are zero, or any is NaN or infinite) |
 //! | `finite-difference` | gradients and differences of the loss differ by over 1 % (fails over 10 %) |

@@ -19,7 +19,7 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
     let (setup, context, key) = (sample.setup(), sample.context, sample.key("determinism"));
     let replays = setup.sizes.replays as u64;
     let (mut differ, mut changed, mut pairs) = (0, 0, 0);
-    let mut hidden = false;
+    let (mut noisy, mut hidden) = (false, false);
     for part in context.chunks(&sample.batch) {
         let at = |images: &Tensor<4>, draw| {
             context.ask(context.model, |access| {
@@ -36,7 +36,9 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
             differ += u64::from(unequal(first.clone(), logits(0)?));
         }
         for draw in 1..=replays {
-            let other = classes(logits(draw)?);
+            let found = logits(draw)?;
+            noisy |= !setup.stochastic && unequal(first.clone(), found.clone());
+            let other = classes(found);
             changed += other.iter().zip(&predicted).filter(|(a, b)| a != b).count();
             pairs += predicted.len();
         }
@@ -55,6 +57,11 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
         ),
     };
     match setup.stochastic {
+        false if noisy => {
+            measured += "; different keys gave unequal logits: the model has noise, and was taken \
+                         for one without";
+            verdict = Verdict::Fail;
+        }
         false if hidden => {
             measured += "; different keys gave equal logits at the images and unequal ones beside \
                          them: the model has noise, and was taken for one without";

@@ -85,6 +85,36 @@ fn attacked(sample: &Sample<'_>, model: Model<'_>) -> Result<WithoutNoise, Attac
     Ok(WithoutNoise { clean: clean_all, robust, pushed, moved })
 }
 
+/// The images that the attack broke: right in every draw before it, and wrong in every draw after.
+fn broken(clean: &LabelledPredictions, pushed: &LabelledPredictions) -> Vec<usize> {
+    let in_all = |of: &LabelledPredictions, row: usize, right: bool| {
+        of.correct.iter().all(|draw| draw[row] == right)
+    };
+    let broke = |row: &usize| in_all(clean, *row, true) && in_all(pushed, *row, false);
+    (0..pushed.margin.len()).filter(broke).collect()
+}
+
+/// The amount by which the attack moves the margins of some images more than a random point of the
+/// ball does, and its verdict: skipped for an attack that does more.
+///
+/// With a small ε or a robust model, margins move even if accuracies do not. Only a minimum-norm
+/// attack returns the image itself if it finds nothing within ε: of such an attack the images count
+/// that it broke.
+fn idleness(
+    pushed: &LabelledPredictions,
+    moved: &LabelledPredictions,
+    rows: &[usize],
+) -> (AccuracyDifference, Verdict) {
+    let [pushed, moved] = [pushed, moved].map(|of| of.rows(rows, 0).margin);
+    let more = AccuracyDifference::new(&subtract(&pushed, &moved), 0.0);
+    let verdict = match more.exceeds(0.0, 1) {
+        true => Verdict::Skipped,
+        false if more.examples >= ENOUGH => Verdict::Fail,
+        false => Verdict::Inconclusive,
+    };
+    (more, verdict)
+}
+
 /// Compares the effect of the attack on accuracy and margins without the randomness and with it.
 fn compare(
     sample: &Sample<'_>,
@@ -101,14 +131,12 @@ fn compare(
         false => robust_gap,
     };
     let judgement = less_lost.judge(sample.setup().bound(), 0.1, 1);
-    // With a small ε or a robust model, margins move even if accuracies do not.
-    let pushed = AccuracyDifference::new(&subtract(&pushed.margin, &moved.margin), 0.0);
-    let idle = !pushed.exceeds(0.0, 1);
-    let verdict = match idle {
-        true if pushed.examples >= ENOUGH => Verdict::Fail,
-        true => Verdict::Inconclusive,
-        false => Verdict::Skipped,
+    let minimum_norm = sample.setup().attack.is_minimum_norm();
+    let rows: Vec<usize> = match minimum_norm {
+        true => broken(&clean, &pushed),
+        false => (0..pushed.margin.len()).collect(),
     };
+    let (pushed, verdict) = idleness(&pushed, &moved, &rows);
     let mut measured = format!(
         "with its noise {state} robust accuracy is {} and clean accuracy {}, with live noise {} \
          and {}",
@@ -117,9 +145,15 @@ fn compare(
         percent(noisy.accuracy()),
         percent(sample.clean.accuracy()),
     );
-    if idle {
-        measured += "; the attack moves the margins no more than a random point of the ball does";
-    }
+    measured += &match (verdict, minimum_norm) {
+        (Verdict::Skipped, _) => String::new(),
+        (Verdict::Inconclusive, true) => format!(
+            "; the attack keeps what it does not break as it is, and the {} images that it broke \
+             are too few to tell it from a random point of the ball",
+            rows.len()
+        ),
+        _ => "; the attack moves the margins no more than a random point of the ball does".into(),
+    };
     Ok(CheckResult::judged(&judgement.at_least(verdict), measured)
         .value("robust_without", robust.accuracy())
         .value("clean_without", clean.accuracy())
@@ -128,4 +162,51 @@ fn compare(
         .value("margin_over_random", pushed.mean)
         .value("gap", -robust_gap.mean)
         .value("gap_error", robust_gap.error()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::labelled::tests::predictions;
+    use super::*;
+
+    /// Thirty images of margin −0.5, of which an attack broke the first ones.
+    fn of(breaks: usize, unbroken: f64) -> [LabelledPredictions; 3] {
+        let clean = LabelledPredictions { margin: vec![-0.5; 30], ..predictions(&[true; 30]) };
+        let right: Vec<bool> = (0..30).map(|row| row >= breaks).collect();
+        let margin = right.iter().map(|right| if *right { unbroken } else { 0.5 }).collect();
+        let pushed = LabelledPredictions { margin, ..predictions(&right) };
+        let moved = clean.clone();
+        [clean, pushed, moved]
+    }
+
+    #[test]
+    fn a_minimum_norm_attack_is_idle_on_what_it_broke_or_not_at_all() {
+        let verdict = |breaks| {
+            let [clean, pushed, moved] = of(breaks, -0.5);
+            idleness(&pushed, &moved, &broken(&clean, &pushed)).1
+        };
+        assert_eq!(verdict(0), Verdict::Inconclusive);
+        assert_eq!(verdict(1), Verdict::Inconclusive);
+        assert_eq!(verdict(12), Verdict::Skipped);
+        // A random point of the ball does as much to the same images.
+        let [clean, pushed, _] = of(12, -0.5);
+        assert_eq!(idleness(&pushed, &pushed, &broken(&clean, &pushed)).1, Verdict::Fail);
+    }
+
+    #[test]
+    fn any_other_attack_is_idle_if_its_margins_stay() {
+        let all: Vec<usize> = (0..30).collect();
+        let verdict = |breaks, unbroken| {
+            let [_, pushed, moved] = of(breaks, unbroken);
+            idleness(&pushed, &moved, &all).1
+        };
+        assert_eq!(verdict(1, -0.5), Verdict::Fail);
+        assert_eq!(verdict(0, -0.4), Verdict::Skipped);
+    }
+
+    #[test]
+    fn an_image_that_was_wrong_before_was_not_broken() {
+        let [before, after] = [[false, true, true], [false, false, true]];
+        assert_eq!(broken(&predictions(&before), &predictions(&after)), [1]);
+    }
 }

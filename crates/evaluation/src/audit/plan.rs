@@ -128,9 +128,9 @@ impl Plan {
         let checks = entries.iter().zip(examples).map(planned).collect();
         let mut plan = Self { shared: Passes::default(), checks };
         let most = plan.covers(entries, images, |_| true);
-        // Two draws at the images and two beside them tell whether there is noise. One image tells
-        // the number of classes.
-        plan.shared = forwards(4 * images.available.min(8) + 1)
+        // Four draws at the images and four beside them tell whether there is noise. One image
+        // tells the number of classes.
+        plan.shared = forwards(8 * images.available.min(8) + 1)
             + setup.judge_cost() * examples_needed(setup, entries, images.available) as u64
             + (setup.cost(&setup.attack) + setup.judge_cost()) * most.audit as u64
             + setup.strong_cost() * most.strong as u64;

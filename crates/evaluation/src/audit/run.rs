@@ -11,9 +11,9 @@ use super::settings::Audit;
 use super::setup::weight;
 use super::state::State;
 use super::table::Entry;
-use crate::{Check, EvaluationError, Verdict};
+use crate::{Check, EvaluationError, SharedCost, Verdict};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Attack, AttackBatch, AttackError, Classifier, Goal, ModelAccess, Rows};
+use cni_attacks::{AttackBatch, AttackError, Classifier, Goal, ModelAccess, Rows};
 use cni_noise::ExampleIds;
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -31,7 +31,7 @@ impl Audit {
     /// # Errors
     ///
     /// If images, labels and logits do not fit together, logits are not finite, the threat of the
-    /// audited attack has the radius zero, or the saved state belongs to another audit.
+    /// audited attack has the radius zero or no bound, or the saved state belongs to another audit.
     pub fn run(
         &self,
         classifier: &dyn Classifier,
@@ -40,7 +40,20 @@ impl Audit {
         examples: impl Into<ExampleIds>,
         progress: &mut dyn FnMut(&AuditProgress),
     ) -> Result<Vec<Check>, EvaluationError> {
-        let (mut context, entries) = self.context(classifier, images, labels, examples.into())?;
+        Ok(self.run_counted(classifier, images, labels, examples.into(), progress)?.0)
+    }
+
+    /// As [`run`](Self::run), with the cost of the results that several checks share.
+    pub(crate) fn run_counted(
+        &self,
+        classifier: &dyn Classifier,
+        images: Tensor<4>,
+        labels: Tensor<1, Int>,
+        examples: ExampleIds,
+        progress: &mut dyn FnMut(&AuditProgress),
+    ) -> Result<(Vec<Check>, SharedCost), EvaluationError> {
+        let started = Instant::now();
+        let (mut context, entries) = self.context(classifier, images, labels, examples)?;
         let plan = self.plan_of(&mut context, &entries)?;
         let planned = plan.passes();
 
@@ -73,6 +86,12 @@ impl Audit {
             report("stronger attacks", 0, context.spent.get(), None);
             context.run_strong(most.strong);
         }
+        let (passes, seconds) = (context.spent.get(), started.elapsed().as_secs_f64());
+        let shared = SharedCost { passes, seconds };
+        let shared = match &state {
+            Some(state) => state.shared(&context, shared)?,
+            None => shared,
+        };
         let mut checks = Vec::new();
         for (position, entry) in entries.iter().enumerate() {
             let check = match results[position].take() {
@@ -89,7 +108,7 @@ impl Audit {
             report(entry.name, position + 1, context.spent.get(), Some(&check));
             checks.push(check);
         }
-        Ok(checks)
+        Ok((checks, shared))
     }
 
     /// Judges the images, and makes the plan with those that the model classifies correctly. It
@@ -116,10 +135,7 @@ impl Audit {
         examples: ExampleIds,
     ) -> Result<(Context<'a>, Vec<&'static Entry>), EvaluationError> {
         let entries = self.entries();
-        if self.attack.threat().epsilon() == 0.0 {
-            let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
-            return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
-        }
+        self.check_radius()?;
         let batch = AttackBatch::new(images, &Goal::Misclassify(labels), examples)?;
         let mut numbers = HashSet::new();
         let mut numbers_of = (0..batch.len()).map(|row| batch.examples.id(row));

@@ -118,6 +118,19 @@ impl Audit {
         self.key
     }
 
+    /// Refuses an attack within a ball in which there is nothing to check.
+    pub(crate) fn check_radius(&self) -> Result<(), AttackError> {
+        let got = self.attack.threat().epsilon();
+        let wanted = match got {
+            got if got.is_infinite() => {
+                "a finite number: the checks compare what attacks find within a radius"
+            }
+            got if got > 0.0 => return Ok(()),
+            _ => "above 0: there is nothing to check in a ball that holds the image alone",
+        };
+        Err(AttackError::Setting { field: "epsilon", got, wanted })
+    }
+
     /// The same audit of another attack.
     pub(crate) fn with_attack(self, attack: Arc<dyn Attack>) -> Self {
         Self { attack, ..self }

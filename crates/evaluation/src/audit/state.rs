@@ -4,10 +4,13 @@ use super::context::Context;
 use super::settings::Audit;
 use crate::checkpoint::{Checkpoint, Probe, Settings, data_of};
 use crate::files::hash_of;
-use crate::{Check, EvaluationError};
+use crate::{Check, EvaluationError, SharedCost};
 use cni_attacks::Attack;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The name of the entry with the cost of the results that several checks share.
+const SHARED: &str = "shared";
 
 /// The checks of an audit on disk. An audit by itself writes no record that could replace them, so
 /// they never count as finished and stay until someone removes them.
@@ -57,11 +60,28 @@ impl State {
     pub fn save(&self, context: &Context<'_>, check: &Check) -> Result<(), EvaluationError> {
         self.0.save(&check.name, &data_of(&context.first(check.examples)), check)
     }
+
+    /// The cost of the results that several checks share, as the audit began. An audit that goes on
+    /// makes these results for the checks that are left, so that its own cost, `here`, is less; it
+    /// is saved if nothing is there.
+    pub fn shared(
+        &self,
+        context: &Context<'_>,
+        here: SharedCost,
+    ) -> Result<SharedCost, EvaluationError> {
+        // The first image tells the data apart, whatever number of them the checks take.
+        let data = data_of(&context.first(1));
+        if let Some(begun) = self.0.load(SHARED, &data, "the results that checks share")? {
+            return Ok(begun);
+        }
+        self.0.save(SHARED, &data, &here)?;
+        Ok(here)
+    }
 }
 
 impl Audit {
     /// The names of the files that the checkpoint may hold, apart from the settings.
     pub(crate) fn files() -> Vec<String> {
-        Self::names().map(|name| format!("{name}.json")).collect()
+        Self::names().chain([SHARED]).map(|name| format!("{name}.json")).collect()
     }
 }

@@ -74,8 +74,8 @@ const BASE: Entry = Entry {
 pub(super) const CHECKS: [Entry; 24] = [
     Entry {
         name: "determinism",
-        raised_if: "equal keys give unequal logits, or the model has noise except at the images \
-                    (fails); fewer than 10 draws judge",
+        raised_if: "equal keys give unequal logits, or the model has noise and was taken for one \
+                    without (fails); fewer than 10 draws judge",
         differs: false,
         advice: "Draw all noise by the scope's key, at the images themselves too, and judge by 10 \
                  draws or more.",

@@ -29,6 +29,10 @@ impl Flatness {
             restarts: of.restarts,
             ascent: Some((of.steps, of.step)),
         };
+        let layers = loss.layers.iter().filter(|layer| (self.layers)(layer));
+        let landscape = self.landscape.as_ref();
+        // The adversarial direction is that of the worst case, and is not there without one.
+        let along_worst = landscape.filter(|_| self.worst.is_some());
         let facts = FlatnessFacts {
             model: &self.model,
             data: &self.data,
@@ -39,7 +43,9 @@ impl Flatness {
             reference_restarts: self.reference_restarts,
             average: self.average.as_ref().map(average),
             worst: self.worst.as_ref().map(worst),
-            landscape: self.landscape.as_ref().map(|of| (of.points, of.directions)),
+            layers: layers.map(|layer| layer.path.as_str()).collect(),
+            landscape: landscape.map(|of| (of.points, of.directions)),
+            lengths: [landscape.map(|of| of.random), along_worst.map(|of| of.adversarial)],
             key: self.key,
         };
         facts.told().difference(&record.told())

@@ -41,3 +41,4 @@ pub use crate::record::flatness::{
     FLATNESS_SCHEMA, FlatnessRecord, FlatnessRecords, LandscapeCurve, PerturbedLosses,
     flatness_table,
 };
+pub use crate::record::flatness_settings::flatness_kinds;

@@ -4,7 +4,7 @@ use super::loss::WeightLoss;
 use crate::{EvaluationError, IntoBatch};
 use burn::module::Module;
 use burn::tensor::Tensor;
-use cni_attacks::weights::LayerValues;
+use cni_attacks::weights::{Layer, LayerValues, layers};
 use cni_attacks::{
     Attack, AttackBatch, AttackError, Eot, FrozenModel, Goal, Loss, ModelAccess, Objective, Passes,
     Pgd, draw_scope, score,
@@ -28,6 +28,8 @@ pub struct RobustLoss<F> {
     batches: Vec<AttackBatch>,
     draws: usize,
     stochastic: bool,
+    /// The layers of the model, perturbed or not.
+    pub(super) layers: Vec<Layer>,
     judging: Key,
     passes: Cell<Passes>,
 }
@@ -77,6 +79,7 @@ impl<F> RobustLoss<F> {
             batches: all,
             draws: if stochastic { DRAWS } else { 1 },
             stochastic,
+            layers: layers(model),
             judging: Key::new(0).named("judging"),
             passes: Cell::new(access.passes()),
         })

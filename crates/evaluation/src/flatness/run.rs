@@ -59,7 +59,7 @@ pub struct Flatness {
     pub(super) worst: Option<WorstFlatness>,
     pub(super) landscape: Option<Landscape>,
     pub(super) reference_restarts: usize,
-    layers: Arc<Keep>,
+    pub(super) layers: Arc<Keep>,
     pub(super) key: Key,
     pub(super) data: DataCard,
     pub(super) model: ModelCard,

@@ -1,5 +1,6 @@
 //! The audit of a record.
 
+use cni_attacks::Passes;
 use cni_noise::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,20 @@ pub struct AuditRecord {
     pub effort: Effort,
     /// The largest number of examples that any check used, from the first of the data.
     pub examples: usize,
+    /// The cost of the results that several checks share, which is in the cost of none of them.
+    /// Absent in records of earlier versions of the library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedCost>,
+}
+
+/// The cost of the results of an audit that several checks share: the clean images judged, the
+/// audited attack and the stronger attacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SharedCost {
+    /// The cost, in passes of single images.
+    pub passes: Passes,
+    /// The time in seconds.
+    pub seconds: f64,
 }
 
 /// The effort of an audit: its cost, and the smallest difference of accuracies that it can see.

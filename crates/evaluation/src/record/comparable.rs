@@ -25,14 +25,8 @@ pub(crate) fn refuse(a: &Evaluated, b: &Evaluated) -> Result<(), EvaluationError
             return Err(differs("label", of(x), of(y)));
         }
     }
-    let lacks = |some: &[Threat], all: &[Threat]| some.iter().any(|threat| !all.contains(threat));
-    let (threats_x, threats_y) = (&x.threat.threats, &y.threat.threats);
-    if lacks(threats_x, threats_y) || lacks(threats_y, threats_x) {
-        let words = |threats: &[Threat]| {
-            let word = |threat: &Threat| format!("{:?} {}", threat.norm(), threat.epsilon());
-            threats.iter().map(word).collect::<Vec<_>>().join(", ")
-        };
-        return Err(differs("threat.threats", words(threats_x), words(threats_y)));
+    if let Some([x, y]) = other_threats(&x.threat.threats, &y.threat.threats) {
+        return Err(differs("threat.threats", x, y));
     }
     equal("threat.goal", &x.threat.goal, &y.threat.goal)?;
     equal("threat.domain", &x.threat.domain, &y.threat.domain)?;
@@ -41,6 +35,17 @@ pub(crate) fn refuse(a: &Evaluated, b: &Evaluated) -> Result<(), EvaluationError
         return Err(EvaluationError::NoData);
     }
     Ok(())
+}
+
+/// The threats of two models in words, if one of them was attacked within a threat that the other
+/// was not.
+pub(crate) fn other_threats(a: &[Threat], b: &[Threat]) -> Option<[String; 2]> {
+    let lacks = |some: &[Threat], all: &[Threat]| some.iter().any(|threat| !all.contains(threat));
+    let words = |threats: &[Threat]| {
+        let word = |threat: &Threat| format!("{:?} {}", threat.norm(), threat.epsilon());
+        threats.iter().map(word).collect::<Vec<_>>().join(", ")
+    };
+    (lacks(a, b) || lacks(b, a)).then(|| [a, b].map(words))
 }
 
 fn equal<T: PartialEq + Display>(field: &'static str, a: T, b: T) -> Result<(), EvaluationError> {

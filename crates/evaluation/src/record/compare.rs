@@ -25,9 +25,10 @@ pub struct Comparison {
     pub confidence: f64,
     /// The difference on clean images.
     pub clean: Difference,
-    /// The difference under each attack that both models faced, by its name, in the order of the
-    /// first record. If the attack has another name in the second record, because draws have no
-    /// meaning for one of the models, both names are given.
+    /// The difference under each attack that both models faced, by its
+    /// [name](crate::Record::heading) in a table, in the order of the first record. If the attack
+    /// has another name in the second record, because draws have no meaning for one of the models,
+    /// both names are given.
     pub attacks: Vec<(String, Difference)>,
     /// The difference under the attack that hurts most; absent if the suites differ, because it
     /// then has no common meaning.
@@ -51,7 +52,9 @@ pub struct Difference {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exact_p: Option<f64>,
     /// True if the difference is evidence about the models. It is not if the attack ignores the
-    /// draws of a noisy model: the accuracy then shows how far the noise misled the attack.
+    /// draws of a noisy model: the accuracy then shows how far the noise misled the attack. Nor is
+    /// it if a [budget](crate::Record::budget) ended the attack early: it then shows how far the
+    /// budget went.
     #[serde(default = "yes")]
     pub evidence: bool,
 }
@@ -103,16 +106,21 @@ pub fn compare(a: &Evaluated, b: &Evaluated) -> Result<Comparison, EvaluationErr
         let draws = over_draws(&of_a.one_shot) + over_draws(&of_b.one_shot);
         Difference::over_draws(&d, draws, confidence)
     };
+    let whole = |attacks: &[AttackRecord]| attacks.iter().all(|attack| !attack.exhausted);
+    let tells = |record: &Record, at: usize| {
+        record.is_evidence(&record.attacks[at]) && whole(record.behind(at))
+    };
     let Matches { pairs, all } = matches(&a.record, &b.record);
     let mut attacks = Vec::new();
     for (i, j) in pairs {
         let (of_a, of_b) = (&a.record.attacks[i], &b.record.attacks[j]);
         let correct: [&dyn Fn(&Row) -> u32; 2] =
             [&|row| row.attacks[i].correct, &|row| row.attacks[j].correct];
-        let evidence = a.record.is_evidence(of_a) && b.record.is_evidence(of_b);
+        let evidence = tells(&a.record, i) && tells(&b.record, j);
+        // In a cascade the difference is that after the attack and those before it.
         let name = match of_a.name == of_b.name {
-            true => of_a.name.clone(),
-            false => format!("{} and {}", of_a.name, of_b.name),
+            true => a.record.heading(of_a),
+            false => format!("{} and {}", a.record.heading(of_a), of_b.name),
         };
         let found = difference(correct, [&of_a.robust, &of_b.robust])?;
         attacks.push((name, Difference { evidence, ..found }));
@@ -121,7 +129,8 @@ pub fn compare(a: &Evaluated, b: &Evaluated) -> Result<Comparison, EvaluationErr
     let worst_case = match worst {
         Some((of_a, of_b)) => {
             let found = difference([&|row| row.worst_case; 2], [of_a, of_b])?;
-            let evidence = a.record.worst_case_is_evidence() && b.record.worst_case_is_evidence();
+            let tells = |record: &Record| record.worst_case_is_evidence() && whole(&record.attacks);
+            let evidence = tells(&a.record) && tells(&b.record);
             Some(Difference { evidence, ..found })
         }
         None => None,
@@ -249,7 +258,8 @@ impl Display for Comparison {
         if self.attacks.iter().map(|(_, of)| of).chain(&self.worst_case).any(|of| !of.evidence) {
             writeln!(
                 f,
-                "no evidence: the attack does not average over the draws of a noisy model (EOT)"
+                "no evidence: the attack does not average over the draws of a noisy model (EOT), \
+                 or a budget ended it early"
             )?;
         }
         Ok(())

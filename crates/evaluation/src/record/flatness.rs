@@ -1,5 +1,6 @@
 //! Records of flatness, their file and their table.
 
+use super::flatness_settings::flatness_kinds;
 use super::folder::{Folder, Owner, replace_files};
 use super::store::json;
 use super::table::aligned;
@@ -181,12 +182,25 @@ impl FlatnessRecords {
 
 /// A table of the flatness of models, a row for each, with losses in nats: the robust loss of the
 /// weights, and the average and worst-case flatness with their radii. The larger, the sharper.
+///
+/// Measurements of different [kinds](flatness_kinds) stand in tables of their own, one under the
+/// other.
 pub fn flatness_table(records: &[FlatnessRecord]) -> String {
-    let heading = |name: &str, of: fn(&FlatnessRecord) -> Option<&PerturbedLosses>| {
+    let kinds = flatness_kinds(records).into_iter();
+    let tables = kinds.map(|kind| {
+        let kind = kind.into_iter().map(|place| &records[place]);
+        table_of(&kind.collect::<Vec<_>>())
+    });
+    tables.collect::<Vec<_>>().join("\n")
+}
+
+/// The table of records of one kind.
+fn table_of(records: &[&FlatnessRecord]) -> String {
+    type Part = fn(&FlatnessRecord) -> Option<&PerturbedLosses>;
+    let heading = |name: &str, of: Part| {
         let threat = records.iter().find_map(|record| of(record).map(|losses| losses.threat));
         threat.map(|threat| format!("{name} (xi {}, {}, n)", threat.radius(), threat.region()))
     };
-    type Part = fn(&FlatnessRecord) -> Option<&PerturbedLosses>;
     let parts: [(&str, Part); 2] = [
         ("average", |record| record.average.as_ref()),
         ("worst case", |record| record.worst.as_ref()),

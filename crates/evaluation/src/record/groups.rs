@@ -10,7 +10,8 @@ impl Evaluated {
     ///
     /// The interval is Wilson's, over the examples of the class alone. Their variance gives an
     /// effective number of independent trials, between one and the number of draws for each
-    /// example.
+    /// example. The quantile is that of the normal law, so that the interval of a class with fewer
+    /// than about thirty examples is narrower than its confidence says.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ pub(crate) mod card;
 mod cascade;
 mod certificates;
 mod check;
-mod comparable;
+pub(crate) mod comparable;
 pub(crate) mod compare;
 mod curve;
 pub(crate) mod flatness;
@@ -32,7 +32,7 @@ mod validate;
 pub use self::accuracy::Accuracy;
 pub use self::adversarial::AdversarialImages;
 pub use self::attack::AttackRecord;
-pub use self::audit::{AuditRecord, Effort, ParseEffortError};
+pub use self::audit::{AuditRecord, Effort, ParseEffortError, SharedCost};
 pub use self::card::{DataCard, Epoch, ModelCard, ThreatCard};
 pub use self::cascade::CascadeRecord;
 pub use self::certificates::{CertificateRecord, RowCertificate};
@@ -180,6 +180,13 @@ impl Record {
     pub fn heading(&self, attack: &AttackRecord) -> String {
         let after = if self.cascade.is_some() { "after " } else { "" };
         format!("{after}{}", attack.name)
+    }
+
+    /// The attacks whose images are behind the accuracy under the attack at a place: that attack
+    /// and, in a cascade, those before it.
+    pub(crate) fn behind(&self, at: usize) -> &[AttackRecord] {
+        let first = if self.cascade.is_some() { 0 } else { at };
+        &self.attacks[first..=at]
     }
 
     /// The states of a noisy model's noise that the evaluation left out.

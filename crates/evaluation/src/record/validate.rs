@@ -52,7 +52,9 @@ impl Record {
         let inside = |confidence: f64| confidence > 0.0 && confidence < 1.0;
         all("confidence", [self.confidence], inside, "a number between 0 and 1")?;
         let curves = self.curves.iter().flat_map(|curve| &curve.points);
-        all("epsilon", curves.clone().map(|point| point.epsilon), |e| e >= 0.0, "at least 0")?;
+        let radii = curves.clone().map(|point| point.epsilon);
+        let radius = |e: f64| e.is_finite() && e >= 0.0;
+        all("epsilon", radii, radius, "finite numbers of at least 0")?;
         let attacks = self.attacks.iter().map(|attack| &attack.robust);
         let attacks = attacks.chain(curves.map(|point| &point.accuracy));
         for accuracy in std::iter::once(&self.clean).chain(attacks).chain(&self.worst_case) {

@@ -74,7 +74,7 @@ impl RunningAudit {
         let audit = audit.clone().with_chunk(*chunk)?;
         let (images, labels): (Vec<_>, Vec<_>) = batches.iter().cloned().unzip();
         let (images, labels) = (Tensor::cat(images, 0), Tensor::cat(labels, 0));
-        let checks = audit.run(classifier, images, labels, 0, progress)?;
+        let (checks, shared) = audit.run_counted(classifier, images, labels, 0.into(), progress)?;
         let Place { attack, within, spec, hash } = place.clone();
         let audit = AuditRecord {
             attack,
@@ -86,6 +86,7 @@ impl RunningAudit {
             epsilon: audit.attack().threat().epsilon(),
             effort: audit.effort(),
             examples: checks.iter().map(|check| check.examples).max().unwrap_or(0),
+            shared: Some(shared),
         };
         Ok((audit, checks))
     }

@@ -3,7 +3,7 @@
 use crate::record::settings::Facts;
 use crate::run::head::Head;
 use crate::run::into_batch::IntoBatch;
-use crate::run::place::Place;
+use crate::run::place::{Place, refuse_budget};
 use crate::{Evaluation, EvaluationError, OtherSetting, Record};
 use cni_attacks::{AttackBatch, Classifier, Goal, ModelAccess};
 use cni_ops::autocast;
@@ -33,6 +33,9 @@ impl Evaluation {
         })?;
         let head = Head::new(self, stochastic);
         let audit = self.audit.as_ref();
+        if audit.is_some() {
+            refuse_budget(self.budget)?;
+        }
         let place =
             audit.map(|audit| Place::find(&self.suite, audit.attack().as_ref(), stochastic));
         let place = place.transpose()?;

@@ -64,7 +64,7 @@ pub use self::step::Step;
 use self::identity::{AtRadius, Entry};
 use crate::audit::Audit;
 use crate::{CascadeRecord, DataCard, EvaluationError, ModelCard, NoiseState, Smoothing};
-use cni_attacks::{Attack, Budget, Suite, at_least_one};
+use cni_attacks::{Attack, AttackError, Budget, Suite, at_least_one};
 use cni_noise::Key;
 use cni_ops::Precision;
 use std::path::PathBuf;
@@ -243,7 +243,9 @@ impl Evaluation {
     }
 
     /// Limits the cost of each attack: passes for each image and time for each batch, as in a
-    /// [`Runner`](cni_attacks::Runner). The record warns of an attack that a budget ended early.
+    /// [`Runner`](cni_attacks::Runner). The record warns of an attack that a budget ended early,
+    /// and comparisons mark the accuracy under it as no evidence. An evaluation with a budget and
+    /// an [audit](Self::with_audit) is refused.
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
@@ -256,9 +258,9 @@ impl Evaluation {
     ///
     /// # Errors
     ///
-    /// [`AttackError::NoKnob`](cni_attacks::AttackError::NoKnob) for an attack whose radius cannot
-    /// be set; the error of the threat for an impossible radius; [`EvaluationError::Field`] for an
-    /// attack that does not take the radius, or that has another norm than the first; and
+    /// [`AttackError::NoKnob`] for an attack whose radius cannot be set; [`AttackError::Epsilon`]
+    /// for a radius that is negative or not finite; [`EvaluationError::Field`] for an attack that
+    /// does not take the radius, or that has another norm than the first; and
     /// [`EvaluationError::RepeatedEpsilon`] for a radius that is given twice.
     pub fn with_epsilons(
         mut self,
@@ -266,6 +268,10 @@ impl Evaluation {
     ) -> Result<Self, EvaluationError> {
         let mut epsilons: Vec<f64> = epsilons.into_iter().collect();
         epsilons.sort_by(f64::total_cmp);
+        // No axis has a place for a ball without a bound, and no file a number.
+        if let Some(&got) = epsilons.iter().find(|epsilon| !epsilon.is_finite()) {
+            return Err(AttackError::Epsilon { got }.into());
+        }
         if let Some(twice) = epsilons.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(EvaluationError::RepeatedEpsilon(twice[0]));
         }
@@ -318,6 +324,9 @@ impl Evaluation {
     /// / votes` votes; the remaining draws are not used for votes. Call it after
     /// [`with_draws`](Self::with_draws).
     ///
+    /// Below `2 · votes` draws there is a single vote, which tells nothing of how far another one
+    /// would differ: its interval is over examples alone, and the record warns of it.
+    ///
     /// # Errors
     ///
     /// If `votes` is zero, or above the number of draws.
@@ -327,7 +336,8 @@ impl Evaluation {
     }
 
     /// Sets the number of tries of the attacker in [best of several](crate::Accuracy::best_of).
-    /// Call it after [`with_draws`](Self::with_draws).
+    /// Call it after [`with_draws`](Self::with_draws). Below `2 · tries` draws there is a single
+    /// series, for whose interval holds what holds for that of a [single vote](Self::with_votes).
     ///
     /// # Errors
     ///
@@ -414,10 +424,13 @@ impl Evaluation {
     /// # Errors
     ///
     /// [`EvaluationError::Audit`] if the suite lacks the attack, because the audit would then be
-    /// about a number that is not reported; and an error if its radius is zero. For a model with
-    /// noise [`run`](Self::run) also refuses an attack whose draws differ.
+    /// about a number that is not reported; [`EvaluationError::Field`] beside a
+    /// [budget](Self::with_budget), which the checks do not have; and an error if its radius is
+    /// zero or without a bound. For a model with noise [`run`](Self::run) also refuses an attack
+    /// whose draws differ.
     pub fn with_audit(mut self, audit: Audit) -> Result<Self, EvaluationError> {
         place::check(&self.suite, &audit)?;
+        place::refuse_budget(self.budget)?;
         self.audit = Some(audit);
         Ok(self)
     }

@@ -7,7 +7,7 @@ use crate::run::head::Head;
 use crate::run::identity::DataHash;
 use crate::run::images::ImageFolder;
 use crate::run::outcome::Outcome;
-use crate::run::place::Place;
+use crate::run::place::{Place, refuse_budget};
 use crate::run::state::State;
 use crate::run::totals::Totals;
 use crate::{AuditRecord, Check, Evaluation, EvaluationError, Step};
@@ -62,6 +62,7 @@ impl<'a> Run<'a> {
         let mut access = ModelAccess::new(classifier);
         let stochastic = access.is_stochastic(batch)?;
         if let Some(audit) = &evaluation.audit {
+            refuse_budget(evaluation.budget)?;
             Place::find(&evaluation.suite, audit.attack().as_ref(), stochastic)?;
         }
         let settings = match part.state {

@@ -2,10 +2,10 @@
 
 use crate::EvaluationError;
 use crate::audit::Audit;
-use crate::files::hash_of;
+use crate::files::{canonical, hash_of};
 use crate::record::spec::without_draws;
 use crate::run::identity::Entry;
-use cni_attacks::{Attack, AttackError};
+use cni_attacks::{Attack, Budget};
 use serde_json::Value;
 
 /// The place of an audited attack in a suite.
@@ -62,9 +62,18 @@ fn members(spec: &Value) -> Vec<&Value> {
 /// Refuses an audit that could not run, before anything is attacked.
 pub(crate) fn check(suite: &[Entry], audit: &Audit) -> Result<(), EvaluationError> {
     Place::find(suite, audit.attack().as_ref(), false)?;
-    if audit.attack().threat().epsilon() == 0.0 {
-        let wanted = "above 0: there is nothing to check in a ball that holds the image alone";
-        return Err(AttackError::Setting { field: "epsilon", got: 0.0, wanted }.into());
+    Ok(audit.check_radius()?)
+}
+
+/// Refuses a budget beside an audit. The checks run the audited attack and its variants to their
+/// end, so that they would say nothing of an attack that a budget ends earlier.
+pub(crate) fn refuse_budget(budget: Budget) -> Result<(), EvaluationError> {
+    if budget == Budget::default() {
+        return Ok(());
     }
-    Ok(())
+    Err(EvaluationError::Field {
+        field: "budget".to_string(),
+        got: canonical(&serde_json::to_value(budget).expect("settings are plain data")),
+        wanted: "none beside an audit, whose checks run the attack to its end".to_string(),
+    })
 }

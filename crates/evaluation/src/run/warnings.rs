@@ -24,6 +24,8 @@ enum Warning<'a> {
     Exhausted { attack: &'a str },
     /// The draws are too few to tell luck from robustness.
     FewDraws { draws: usize },
+    /// The draws give a single vote, or a single series of tries.
+    OneGroup { groups: String },
 }
 
 impl fmt::Display for Warning<'_> {
@@ -69,6 +71,11 @@ impl fmt::Display for Warning<'_> {
                 "the model is stochastic and was judged by {draws} draws; {DRAWS} or more tell \
                  luck from robustness"
             ),
+            Self::OneGroup { groups } => write!(
+                f,
+                "the draws that judge give {groups}, whose interval leaves the noise out; twice as \
+                 many draws would bring it in"
+            ),
         }
     }
 }
@@ -112,10 +119,24 @@ pub(crate) fn of(record: &Record, rows: &[Row], seen: Seen) -> Vec<String> {
     if record.stochastic && record.draws < DRAWS {
         warnings.push(Warning::FewDraws { draws: record.draws });
     }
+    warnings.extend(one_group(record));
     if record.stochastic && !record.attacks.iter().any(averages) {
         warnings.push(Warning::NoEot);
     }
     warnings.iter().map(Warning::to_string).collect()
+}
+
+/// The warning about votes or series of tries of which there is one, so that nothing tells how far
+/// another one would differ.
+fn one_group(record: &Record) -> Option<Warning<'static>> {
+    let one = |of: usize| record.stochastic && of > 1 && record.draws / of == 1;
+    let (votes, tries) = (record.votes, record.tries);
+    let groups = [
+        one(votes).then(|| format!("a single vote of {votes}")),
+        one(tries).then(|| format!("a single series of {tries} tries")),
+    ];
+    let groups: Vec<String> = groups.into_iter().flatten().collect();
+    (!groups.is_empty()).then(|| Warning::OneGroup { groups: groups.join(" and ") })
 }
 
 /// The warning about examples that attacks without gradients broke and attacks with gradients did

@@ -76,6 +76,11 @@ impl Hits {
     /// agrees. A single draw says nothing about the variance over draws. The interval is then over
     /// examples alone, Wilson's for as many trials as there are examples.
     ///
+    /// The quantile is that of the normal law, whatever the numbers of examples and draws are. With
+    /// fewer than about thirty examples, or where a few draws make most of the variance, the
+    /// interval is thus narrower than its confidence says: by Student's law with four degrees of
+    /// freedom, those of five draws, it would be 1.4 times as wide.
+    ///
     /// # Errors
     ///
     /// If there are no examples or no draws, or `confidence` is not between 0 and 1.

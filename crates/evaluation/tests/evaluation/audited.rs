@@ -1,7 +1,7 @@
 //! An evaluation that audits one of its own attacks.
 
 use crate::threshold::{EPSILON, Threshold, batches};
-use cni_attacks::{Apgd, Attack, Pgd, Suite, Threat};
+use cni_attacks::{Apgd, Attack, Budget, Ddn, Norm, Passes, Pgd, Suite, Threat};
 use cni_evaluation::audit::Audit;
 use cni_evaluation::{Evaluated, Evaluation, EvaluationError, NoiseState, Step};
 
@@ -24,10 +24,11 @@ fn evaluation(suite: Vec<Box<dyn Attack>>) -> Evaluation {
 fn the_record_names_the_audited_attack_and_the_audit_is_of_its_data() {
     let suite: Vec<Box<dyn Attack>> = vec![Box::new(pgd(1)), Box::new(pgd(3))];
     let evaluation = evaluation(suite).with_audit(audit(3)).unwrap();
-    let mut checks = Vec::new();
+    let (mut checks, mut passes) = (Vec::new(), Passes::default());
     let mut watch = |step: &Step| {
         if let Step::Check(progress) = step {
             checks.extend(progress.done.map(|check| check.name.clone()));
+            passes = progress.passes;
         }
     };
     let model = Threshold { sigma: 0.1 };
@@ -40,6 +41,11 @@ fn the_record_names_the_audited_attack_and_the_audit_is_of_its_data() {
     let names: Vec<&str> = record.checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!((names, checks.len()), (CHECKS.to_vec(), 3));
     assert!(audit.examples > 15 && audit.examples <= 40, "{}", audit.examples);
+    // What the checks share is in the cost of none of them; together they are the whole cost.
+    let shared = audit.shared.unwrap();
+    assert!(shared.passes.forwards > 0 && shared.passes.backwards > 0 && shared.seconds > 0.0);
+    let costs = record.checks.iter().map(|check| check.passes);
+    assert_eq!(costs.fold(shared.passes, |sum, passes| sum + passes), passes);
     let folder = tempfile::tempdir().unwrap();
     evaluated.save(folder.path()).unwrap();
     assert_eq!(Evaluated::read(folder.path()).unwrap(), evaluated);
@@ -65,6 +71,35 @@ fn an_audit_of_an_attack_that_is_not_reported_is_refused() {
     let zero: Vec<Box<dyn Attack>> = vec![Box::new(still.attack().clone())];
     let error = Evaluation::new(zero).unwrap().with_audit(still).err().unwrap().to_string();
     assert!(error.starts_with("epsilon: got 0"), "{error}");
+}
+
+/// Checks compare what attacks find within a radius, and a file has no number for an infinite one.
+#[test]
+fn an_audit_within_a_ball_without_a_bound_is_refused() {
+    let attack = || Ddn::new(Threat::unbounded(Norm::L2)).unwrap();
+    let suite: Vec<Box<dyn Attack>> = vec![Box::new(attack())];
+    let refused = evaluation(suite).with_audit(Audit::new(attack())).err().unwrap().to_string();
+    assert!(refused.starts_with("epsilon: got inf, wanted a finite number"), "{refused}");
+    let (images, labels) = batches(4, 4).remove(0);
+    let model = Threshold { sigma: 0.0 };
+    let alone = Audit::new(attack()).run(&model, images, labels, 0, &mut |_| {}).unwrap_err();
+    assert_eq!(alone.to_string(), refused);
+}
+
+/// The checks run attacks to their end, so that they are not about one that a budget ends.
+#[test]
+fn a_budget_beside_an_audit_is_refused_whichever_comes_first() {
+    let budget = Budget { backwards: Some(3), ..Budget::default() };
+    let plain = || {
+        let suite: Vec<Box<dyn Attack>> = vec![Box::new(pgd(1))];
+        evaluation(suite)
+    };
+    let first = plain().with_budget(budget).with_audit(audit(1)).err().unwrap();
+    let later = plain().with_audit(audit(1)).unwrap().with_budget(budget);
+    let later = later.run(&Threshold { sigma: 0.0 }, batches(20, 20)).unwrap_err();
+    let wanted = "budget: got {\"backwards\":3}, wanted none beside an audit, whose checks run the \
+                  attack to its end";
+    assert_eq!([first, later].map(|error| error.to_string()), [wanted; 2]);
 }
 
 #[test]

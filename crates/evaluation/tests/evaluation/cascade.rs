@@ -53,11 +53,11 @@ fn each_attack_gets_what_those_before_it_have_left() {
     let within = |distance: f64| distance <= 0.1 + 1e-6;
     assert!(rows.iter().all(|row| row.attacks.iter().all(|attack| within(attack.distance))));
     // Every image that the model saw is counted in the record: those of the attacks, those of the
-    // judgements of clean and attacked images, and those of the probe, which asks twice about eight
-    // images and twice about points beside them.
+    // judgements of clean and attacked images, and those of the probe, which asks four times about
+    // eight images and four times about points beside them.
     let passes: u64 = record.attacks.iter().map(|attack| attack.passes.forwards).sum();
     let attacked: usize = record.attacks.iter().filter_map(|attack| attack.attacked).sum();
-    assert_eq!(record.scoring.forwards, (EXAMPLES + attacked + 4 * 8) as u64);
+    assert_eq!(record.scoring.forwards, (EXAMPLES + attacked + 8 * 8) as u64);
     assert_eq!(seen.into_inner() as u64, passes + record.scoring.forwards);
 
     assert_eq!(record.cascade.as_ref().unwrap().suite.as_deref(), Some("rising"));
@@ -118,7 +118,7 @@ fn at_a_radius_of_zero_a_cascade_asks_for_its_verdicts_alone_and_moves_nothing()
         assert_eq!((attack.attacked, attack.broken), (Some(EXAMPLES), Some(0)));
         assert_eq!(attack.passes, Passes::default());
     }
-    assert_eq!(record.scoring.forwards, (5 * EXAMPLES + 4 * 8) as u64);
+    assert_eq!(record.scoring.forwards, (5 * EXAMPLES + 8 * 8) as u64);
     assert!(rows.iter().flat_map(|row| &row.attacks).all(|attack| attack.distance == 0.0));
     assert_eq!(robust(&record), 1.0);
 }
@@ -234,6 +234,10 @@ fn a_cascade_is_compared_with_cascades_of_the_same_beginning_alone() {
         (found.attacks.len(), found.worst_case.is_some())
     };
     assert_eq!(compared(&cascade), (3, true));
+    // The numbers are those after all attacks so far, as in the tables.
+    let names = compare(&cascade, &shorter).unwrap().attacks;
+    let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["after Random-1", "after FGSM"]);
     assert_eq!(compared(&shorter), (2, false));
     assert_eq!(compared(&apart), (0, false));
     assert_eq!(compared(&turned), (0, false));

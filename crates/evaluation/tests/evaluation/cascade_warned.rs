@@ -4,7 +4,7 @@ use crate::toy::{EXAMPLES, Toy, batches, images, robust, standard, threat};
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use cni_attacks::{Budget, Classifier, Suite, bpda};
-use cni_evaluation::{Evaluation, Record};
+use cni_evaluation::{Evaluated, Evaluation, Record, compare};
 use cni_noise::Key;
 
 fn run(model: &dyn Classifier) -> Record {
@@ -106,4 +106,32 @@ fn a_budget_ends_an_attack_and_is_warned_of() {
     // Without a budget the record does not mention one.
     let free = serde_json::to_value(run(&Toy::new(4))).unwrap();
     assert!(free.get("budget").is_none() && free["attacks"][0].get("exhausted").is_none());
+}
+
+/// The accuracy under an attack that a budget ended shows how far the budget went, and in a cascade
+/// so does every accuracy after it.
+#[test]
+fn what_a_budget_ended_is_no_evidence_about_two_models() {
+    let toy = Toy::new(4);
+    let labels = toy.predictions(&images());
+    let run = |backwards: Option<u64>| -> Evaluated {
+        let budget = Budget { backwards, ..Budget::default() };
+        let evaluation = Evaluation::new(standard()).unwrap().cascade().with_budget(budget);
+        evaluation.run(&toy, batches(&labels, EXAMPLES)).unwrap()
+    };
+    let (free, mut short) = (run(None), run(Some(2)));
+    assert!(short.record.attacks[0].exhausted && !free.record.attacks[0].exhausted);
+    let found = compare(&free, &short).unwrap();
+    assert_eq!(found.attacks.len(), 4);
+    let all = found.attacks.iter().map(|(_, of)| of).chain(&found.worst_case);
+    assert!(all.clone().count() == 5 && all.clone().all(|of| !of.evidence));
+    assert!(found.clean.evidence);
+    assert!(found.to_string().contains("or a budget ended it early"), "{found}");
+    // What comes before the attack that was ended is evidence.
+    short.record.attacks.iter_mut().for_each(|attack| attack.exhausted = false);
+    short.record.attacks[2].exhausted = true;
+    let found = compare(&free, &short).unwrap();
+    let evidence: Vec<bool> = found.attacks.iter().map(|(_, of)| of.evidence).collect();
+    assert_eq!(evidence, [true, true, false, false]);
+    assert!(!found.worst_case.unwrap().evidence);
 }

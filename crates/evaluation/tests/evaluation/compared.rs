@@ -3,7 +3,7 @@
 use crate::threshold::{EPSILON, Threshold, batches};
 use burn::tensor::{Device, Tensor};
 use cni_attacks::{Attack, Pgd, RandomNoise, Threat};
-use cni_evaluation::{Evaluated, Evaluation, compare, table};
+use cni_evaluation::{ArmRun, Evaluated, Evaluation, compare, table};
 
 fn run(sigma: f64, suite: Vec<Box<dyn Attack>>, draws: usize) -> Evaluated {
     let evaluation = Evaluation::new(suite).unwrap().with_draws(draws).unwrap();
@@ -107,4 +107,23 @@ fn images_that_are_wrong_anyway_are_not_attacked_where_there_is_no_noise() {
     }
     // The other images give the same result as alone.
     assert_eq!(some.rows[10..], all.rows[10..]);
+}
+
+/// An arm of an ablation keeps by what it was judged, draws left out: these differ between models
+/// with noise and without.
+#[test]
+fn the_run_of_an_arm_tells_its_threats_and_the_settings_of_its_attacks() {
+    let mut noisy = run(0.1, vec![random(), pgd(20, 8)], 6);
+    let plain = run(0.0, vec![random(), pgd(20, 1)], 6);
+    let of = |evaluated: &Evaluated| ArmRun::new(1, "", &evaluated.record);
+    assert_eq!(of(&noisy).threats, [Threat::linf(EPSILON).unwrap()]);
+    assert_eq!(of(&noisy).settings.len(), 2);
+    assert_eq!(of(&noisy).settings, of(&plain).settings);
+    assert_ne!(of(&noisy).attacks[1].0, of(&plain).attacks[1].0);
+    let other = run(0.0, vec![random(), pgd(10, 1)], 6);
+    assert_ne!(of(&other).settings, of(&plain).settings);
+    // What a budget ended shows how far the budget went.
+    assert!(of(&noisy).evidence);
+    noisy.record.attacks[0].exhausted = true;
+    assert!(!of(&noisy).evidence);
 }

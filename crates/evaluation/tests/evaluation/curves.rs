@@ -106,6 +106,12 @@ fn radii_that_cannot_be_are_refused_by_name() {
     assert_eq!(message(twice), "epsilons: got 0.1 twice, wanted every radius once");
     let negative = Evaluation::new(attacks()).unwrap().with_epsilons([-0.1]);
     assert!(message(negative).starts_with("epsilon: got -0.1"));
+    // A file has no number for a ball without a bound.
+    for radius in [f64::INFINITY, f64::NAN] {
+        let unbounded = Evaluation::new(attacks()).unwrap().with_epsilons([0.1, radius]);
+        let wanted = format!("epsilon: got {radius}, wanted a finite number of at least 0");
+        assert_eq!(message(unbounded), wanted);
+    }
     // A radius in one norm has no meaning in another.
     let mut two = attacks();
     two.push(Box::new(Pgd::new(Threat::l2(0.5).unwrap())));

@@ -26,6 +26,8 @@ fn timeless(mut evaluated: Evaluated) -> Evaluated {
     record.attacks.iter_mut().for_each(|attack| attack.seconds = 0.0);
     record.checks.iter_mut().for_each(|check| check.seconds = 0.0);
     record.certificates.iter_mut().for_each(|all| all.seconds = 0.0);
+    let shared = record.audit.iter_mut().flat_map(|audit| &mut audit.shared);
+    shared.for_each(|shared| shared.seconds = 0.0);
     evaluated
 }
 

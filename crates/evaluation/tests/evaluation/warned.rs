@@ -24,6 +24,26 @@ fn a_stochastic_model_attacked_without_eot_is_warned_of() {
     assert!(scope(Noise::Off, || warnings(1, 20)).is_empty());
 }
 
+/// One vote of five draws tells nothing of another one, and the record says so.
+#[test]
+fn draws_of_one_group_are_warned_of() {
+    let warning = |sigma, draws: usize, votes, tries| {
+        let evaluation = Evaluation::new(suite(4)).unwrap().with_draws(draws).unwrap();
+        let evaluation = evaluation.with_votes(votes).unwrap().with_tries(tries).unwrap();
+        let record = evaluation.run(&Threshold { sigma }, batches(8, 8)).unwrap().record;
+        record.warnings.into_iter().find(|warning| warning.contains("leaves the noise out"))
+    };
+    let said = warning(0.1, 12, 7, 7).unwrap();
+    assert!(said.contains("a single vote of 7 and a single series of 7 tries"), "{said}");
+    let said = warning(0.1, 12, 6, 7).unwrap();
+    assert!(said.contains("give a single series of 7 tries"), "{said}");
+    // Twice as many draws make two groups, a single draw is no vote, and without noise there is
+    // nothing to vote on.
+    assert_eq!(warning(0.1, 12, 6, 6), None);
+    assert_eq!(warning(0.1, 12, 1, 1), None);
+    assert_eq!(warning(0.0, 12, 7, 7), None);
+}
+
 #[test]
 fn probabilities_instead_of_logits_are_warned_of() {
     let softmax =

@@ -29,6 +29,9 @@ impl Spec {
     pub const CONTAINER: &'static str = "cni_layers::Spec";
     /// The container by which visitors hear which vectors are amplitudes, each by its name.
     pub const AMPLITUDE: &'static str = "cni_layers::Amplitude";
+    /// The container by which visitors hear of noise that one standard deviation over a whole batch
+    /// scales, so that an example's noise depends on the others.
+    pub const BATCH_STD: &'static str = "cni_layers::BatchStd";
     /// The name of the metadata within the noise.
     pub const FIELD: &'static str = "spec";
 

@@ -1,13 +1,13 @@
 //! What activation noise and the noisy layers promise.
 
-use burn::module::{Module, ParamGroup};
+use burn::module::{Module, ModuleVisitor, ParamGroup};
 use burn::nn::LinearConfig;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Tensor, Tolerance};
 use cni_layers::{
-    ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, LearnedNoise, NoiseSummary,
-    NoisyConv2dConfig, NoisyLinearConfig, Per, WeightNoise,
+    ActivationNoise, ActivationNoiseConfig, Granularity, LayerNoise, LearnedNoise, NoiseScale,
+    NoiseSummary, NoisyConv2dConfig, NoisyLinearConfig, Per, WeightNoise,
 };
 use cni_noise::{Key, Noise, normal, scope, scope_at};
 
@@ -39,6 +39,28 @@ fn noise_is_drawn_per_batch_or_per_example_as_configured() {
             assert_eq!(out[..48] == out[48..], same, "{config:?}, {per:?}");
         }
     }
+}
+
+#[test]
+fn visitors_hear_of_noise_that_a_whole_batch_scales() {
+    struct Heard(usize);
+    impl ModuleVisitor for Heard {
+        fn enter_module(&mut self, _name: &str, container: &str) {
+            self.0 += usize::from(container == "cni_layers::BatchStd");
+        }
+    }
+    let heard = |config: ActivationNoiseConfig| {
+        let noise = noise(&config, &[3, 4, 4], &Device::flex());
+        let mut heard = Heard(0);
+        for noise in [noise.clone(), noise.clone().train(), noise.valid()] {
+            noise.visit(&mut heard);
+        }
+        heard.0
+    };
+    let white = || ActivationNoiseConfig::white(Granularity::Layer);
+    assert_eq!(heard(white()), 3);
+    assert_eq!(heard(white().with_std_per(Per::Example)), 0);
+    assert_eq!(heard(white().with_scale(NoiseScale::Absolute)), 0);
 }
 
 #[test]

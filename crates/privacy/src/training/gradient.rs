@@ -3,6 +3,7 @@ use super::randomness::SystemRandom;
 use crate::error::within;
 use crate::{Ledger, MAX_SIGMA, Mechanism, Phase, PoissonPlan, PrivacyError};
 use burn::tensor::{Tensor, TensorData};
+use cni_attacks::Passes;
 use cni_noise::normal;
 use cni_training::{
     GradientRule, Objective, ParameterValues, PerExampleClip, RuleState, Step, StepError,
@@ -26,7 +27,10 @@ use std::path::PathBuf;
 /// since it is added once, in [`finish`](GradientRule::finish).
 ///
 /// Noise on weights or activations is no part of the privacy: it is drawn without the data, and
-/// whatever it is, an example adds a gradient of norm C at most.
+/// whatever it is, an example adds a gradient of norm C at most. For that its gradient must not
+/// depend on the other examples: what is drawn for it is drawn by its position in the data set, and
+/// a run refuses a model, an attack or an objective that takes examples together, such as an attack
+/// on a model whose noise a whole batch scales.
 #[derive(Clone, Debug)]
 pub struct PrivateGradient {
     clip: PerExampleClip,
@@ -138,7 +142,8 @@ impl PrivateGradient {
         match &self.system {
             Some(system) => Tensor::from_data(TensorData::new(system.normal(n), [n]), &device),
             None => {
-                // The number of the step, since an empty batch has the key of the one after it.
+                // The number of the step, since by some samplers an empty batch has the key of the
+                // one after it.
                 let key = info.key.named(Self::NAME).child(info.step as u64);
                 normal(key.named(path), [n], &device)
             }
@@ -168,7 +173,8 @@ impl GradientRule for PrivateGradient {
         objective: &Objective,
         step: &Step<'_>,
     ) -> Result<StepGradients, StepError> {
-        let StepGradients { gradients, losses } = self.clip.gradients(objective, step)?;
+        let step = step.by_index();
+        let StepGradients { gradients, losses } = self.clip.gradients(objective, &step)?;
         let factor = step.batch().whole as f64 / self.expected_batch as f64;
         let gradients =
             step.weights().map(|parameter, weight| match gradients.get(&parameter.path) {
@@ -184,6 +190,14 @@ impl GradientRule for PrivateGradient {
 
     fn separates_examples(&self) -> bool {
         true
+    }
+
+    fn bounds_examples(&self) -> bool {
+        true
+    }
+
+    fn extra_passes(&self, objective: &Objective) -> Passes {
+        self.clip.extra_passes(objective)
     }
 
     fn scores(&self) -> Vec<String> {

@@ -1,4 +1,5 @@
 use crate::{Accountant, Ledger, Mechanism, Phase, PoissonPlan, PrivacyError};
+use cni_attacks::Passes;
 use cni_noise::normal;
 use cni_training::{
     GradientRule, Objective, PerExampleClip, Step, StepError, StepGradients, TrainingError,
@@ -114,6 +115,10 @@ impl GradientRule for NoisyWeights {
 
     fn separates_examples(&self) -> bool {
         true
+    }
+
+    fn extra_passes(&self, objective: &Objective) -> Passes {
+        self.clip().extra_passes(objective)
     }
 
     fn scores(&self) -> Vec<String> {

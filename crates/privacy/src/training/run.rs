@@ -111,8 +111,10 @@ impl PrivateRun {
     ///
     /// # Errors
     ///
-    /// [`PrivacyError::Training`] for a configuration that the trainer refuses. A model with batch
-    /// norm is refused when it runs, by the name of the layer.
+    /// [`PrivacyError::Training`] for a configuration that the trainer refuses. When it runs it
+    /// refuses, by the name of the layer, a model with batch norm or dropout and, under an
+    /// objective with an attack, one with noise that a whole batch scales; and a model, an attack
+    /// or an objective of one's own by which the gradient of an example depends on the others.
     pub fn trainer<N: Module + ModuleDisplay + 'static>(
         &self,
         folder: impl AsRef<Path>,

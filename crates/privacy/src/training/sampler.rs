@@ -34,6 +34,10 @@ impl SamplerRule for PrivateSampler {
         true
     }
 
+    fn sizes_are_random(&self) -> bool {
+        true
+    }
+
     fn check(&self, examples: usize, batch_size: usize) -> Result<(), DataError> {
         if examples != self.examples {
             let wanted = format!("the {} that the privacy was planned for", self.examples);

@@ -8,7 +8,7 @@ use cni_data::Batch;
 use cni_noise::Key;
 use cni_privacy::PrivateGradient;
 use cni_training::{
-    GradientRule, Objective, ParameterValues, PerExampleClip, RuleState, Step, StepInfo,
+    GradientRule, Objective, ParameterValues, PerExampleClip, Rotation, RuleState, Step, StepInfo,
 };
 
 /// The gradient of a batch before the noise.
@@ -124,6 +124,33 @@ fn parts_of_a_batch_add_up_to_it_and_attacks_are_those_of_the_examples() {
     let (first, second) = (of(part(0, 2)), of(part(2, 5)));
     let sum: Vec<f64> = first.iter().zip(second).map(|(a, b)| a + b).collect();
     assert!(largest_difference(&sum, &of(whole.clone())) < 1e-6);
+}
+
+/// Under an attack from a random start, and with a head that tells which images are turned: another
+/// example before an example, in its batch or in those before, changes nothing of its gradient.
+#[test]
+fn one_example_adds_its_own_clipped_gradient_whatever_is_drawn_for_the_others() {
+    let net = Net::new().train();
+    let head = |net: &Net, images: Tensor<4>| net.forward(images).narrow(1, 0, 4);
+    let attack = Pgd::training(Threat::l2(1.0).unwrap()).with_steps(2).unwrap();
+    let objectives: [Objective; 3] = [
+        Objective::madry(attack.clone()),
+        Rotation::new(Objective::clean(), head).into(),
+        Objective::elle(attack),
+    ];
+    let rule = rule(PerExampleClip::new(0.5), 1);
+    for objective in objectives {
+        let of = |examples: &[usize], first_example| {
+            let batch = Batch { first_example, ..batch(examples) };
+            let step = Step::new(&net, Net::forward, batch);
+            flat(&rule.gradients(&objective, &step).unwrap().gradients)
+        };
+        let (all, without, own) = (of(&[0, 3, 5, 8], 0), of(&[0, 5, 8], 17), of(&[3], 4));
+        let removed: Vec<f64> = all.iter().zip(&without).map(|(a, b)| a - b).collect();
+        assert!(norm(&own) > 1e-2, "{objective:?}");
+        let off = largest_difference(&removed, &own);
+        assert!(off < 1e-5, "{off} {objective:?}");
+    }
 }
 
 /// 4,000 draws for each of 100 coordinates.

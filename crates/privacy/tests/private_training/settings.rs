@@ -2,13 +2,14 @@
 
 use crate::support::{Net, config, data};
 use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use cni_attacks::Threat;
+use cni_attacks::{Pgd, Threat};
 use cni_data::Sampler;
+use cni_layers::{ActivationNoise, ActivationNoiseConfig, Granularity, Per, keyed_init};
 use cni_noise::Key;
 use cni_privacy::{Accountant, Budget, PoissonPlan, PrivacyError, PrivateSgd, Randomness};
-use cni_training::{Gradient, OverfittingWatch, Progress, TrainingConfig};
+use cni_training::{Gradient, Objective, OverfittingWatch, Progress, TrainingConfig};
 
 fn private(epsilon: f64) -> PrivateSgd {
     PrivateSgd::new(Budget::new(epsilon, 1e-5).unwrap(), 0.5)
@@ -133,7 +134,6 @@ fn batch_norm_is_refused_by_name_and_other_data_than_planned_too() {
 
 #[test]
 fn our_networks_are_refused_with_batch_norm_and_train_without_it() {
-    use cni_layers::keyed_init;
     use cni_layers::models::{NormalizeConfig, ResNet, ResNetConfig};
     let run = private(8.0).plan(config(1, 5), 10).unwrap();
     let resnet = ResNetConfig::cifar(8, 10)
@@ -152,4 +152,77 @@ fn our_networks_are_refused_with_batch_norm_and_train_without_it() {
         trained.model.forward(data(10).batch(0..3, &Device::flex()).unwrap().0).dims(),
         [3, 10]
     );
+}
+
+/// A linear layer, with noise before it or dropout; each image may get the logits of another one.
+#[derive(Module, Debug)]
+struct Coupled {
+    noise: Option<ActivationNoise>,
+    dropout: Option<Dropout>,
+    out: Linear,
+    swaps: bool,
+}
+
+impl Coupled {
+    fn new() -> Self {
+        let out = LinearConfig::new(64, 10).init(&Device::flex());
+        keyed_init(Self { noise: None, dropout: None, out, swaps: false }, Key::new(1))
+    }
+
+    fn noisy(per: Per) -> Self {
+        let noise = ActivationNoiseConfig::white(Granularity::Layer).with_std_per(per);
+        let noise = noise.with_name("noise").with_features([64]).init(&Device::flex());
+        Self { noise: Some(noise), ..Self::new() }
+    }
+
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut x = images.flatten::<2>(1, 3);
+        if let Some(noise) = &self.noise {
+            x = noise.forward(x);
+        }
+        if let Some(dropout) = &self.dropout {
+            x = dropout.forward(x);
+        }
+        let logits = self.out.forward(x);
+        if self.swaps { logits.flip([0]) } else { logits }
+    }
+}
+
+#[test]
+fn examples_that_depend_on_each_other_are_refused_by_the_name_of_what_couples_them() {
+    let attack = || Pgd::training(Threat::linf(0.1).unwrap()).with_steps(2).unwrap();
+    let refusal = |objective: Objective, model: Coupled| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = TrainingConfig { objective, ..config(1, 5) };
+        let run = private(8.0).plan(config, 10).unwrap();
+        let trainer = run.trainer(folder.path()).unwrap().with_progress(Progress::Quiet);
+        let error = trainer.run(model, Coupled::forward, data(10)).err();
+        assert!(!folder.path().join("ledger.json").exists() || error.is_none());
+        error.map(|error| error.to_string())
+    };
+    let (clean, madry) = (Objective::clean, || Objective::madry(attack()));
+    let swapping = || Coupled { swaps: true, ..Coupled::new() };
+    let dropout = || Some(DropoutConfig::new(0.5).init());
+    let dropping = || Coupled { dropout: dropout(), ..Coupled::new() };
+    for (objective, model, says) in [
+        (madry(), Coupled::noisy(Per::Batch), "for noise at \"noise\" that a batch scales, wanted"),
+        (madry(), swapping(), " % another among others, wanted a model, an attack and"),
+        (clean(), dropping(), "for a model with Dropout at \"dropout\", wanted a model without it"),
+    ] {
+        let name = objective.spec()["objective"].to_string().replace('"', "");
+        let error = refusal(objective, model).unwrap();
+        let got = format!("got the gradient rule private_sgd with the objective {name}");
+        assert!(error.starts_with(&format!("gradient: {got}")), "{error}");
+        assert!(error.contains(says), "{error}\nlacks {says}");
+    }
+    // Alone, an example is scaled by itself and has no other to take logits from.
+    for (objective, model) in [
+        (madry(), Coupled::new()),
+        (madry(), Coupled::noisy(Per::Example)),
+        (clean(), Coupled::noisy(Per::Batch)),
+        (clean(), swapping()),
+    ] {
+        let told = format!("{objective:?} {model:?}");
+        assert_eq!(refusal(objective, model), None, "{told}");
+    }
 }

@@ -44,7 +44,8 @@ impl Default for Inverse {
 
 impl Inverse {
     /// The inverse of a field. It reads the residuals back from the device after each iteration.
-    /// Each example stops at its own tolerance, so that its inverse does not depend on the others.
+    /// Each example stops at its own tolerance, so that its inverse does not depend on the others,
+    /// at the iterate whose residual is within it.
     ///
     /// # Shapes
     ///
@@ -67,21 +68,22 @@ impl Inverse {
         let is_open = |residual: &f64| residual.is_nan() || *residual > self.tolerance;
         for _ in 0..=self.iterations {
             let next = warped(field.clone(), inverse.clone(), Sampling::default()).neg();
-            let open: Vec<bool> = residuals.iter().map(is_open).collect();
-            let of_next = largest(inverse.clone() - next.clone());
-            for (residual, new) in residuals.iter_mut().zip(of_next) {
+            let measured = largest(inverse.clone() - next.clone());
+            for (residual, measured) in residuals.iter_mut().zip(measured) {
                 // Where an example has stopped, it stays.
                 if is_open(residual) {
-                    *residual = new;
+                    *residual = measured;
                 }
+            }
+            // Those within the tolerance stay where that was measured.
+            let open: Vec<bool> = residuals.iter().map(is_open).collect();
+            if !open.contains(&true) {
+                return Ok(inverse);
             }
             let open = Tensor::<1, Bool>::from_data(TensorData::from(&open[..]), &field.device());
             let mut rows = [1; R];
             rows[0] = dims[0];
             inverse = inverse.mask_where(open.reshape(rows).expand(dims), next);
-            if !residuals.iter().any(is_open) {
-                return Ok(inverse);
-            }
         }
         let example = residuals.iter().position(is_open).expect("an example is open");
         let (got, wanted, iterations) = (residuals[example], self.tolerance, self.iterations);

@@ -7,8 +7,9 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor};
-use cni_noise::Key;
-use serde::{Deserialize, Serialize};
+use cni_noise::{Key, nearest_name};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
 use std::path::Path;
 
 /// An optimizer: Burn's Adam at a constant learning rate.
@@ -16,6 +17,7 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 pub struct Optimization {
     /// Adam with its settings.
+    #[serde(deserialize_with = "read_adam")]
     pub adam: AdamConfig,
     /// The learning rate, above 0.
     pub learning_rate: f64,
@@ -26,6 +28,34 @@ impl Optimization {
     pub fn adam(learning_rate: f64) -> Self {
         Self { adam: AdamConfig::new(), learning_rate }
     }
+}
+
+/// Reads Burn's settings of Adam, which ignore unknown fields themselves.
+fn read_adam<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AdamConfig, D::Error> {
+    let given = Value::deserialize(deserializer)?;
+    let adam = AdamConfig::deserialize(&given).map_err(de::Error::custom)?;
+    let written = serde_json::to_value(&adam).map_err(de::Error::custom)?;
+    match unknown(&given, &written) {
+        Some(reason) => Err(de::Error::custom(reason)),
+        None => Ok(adam),
+    }
+}
+
+/// The reason why a field of `given` is refused; `None` if all of them are among those written.
+fn unknown(given: &Value, written: &Value) -> Option<String> {
+    let (given, written) = (given.as_object()?, written.as_object()?);
+    given.iter().find_map(|(field, value)| match written.get(field) {
+        Some(written) => unknown(value, written),
+        None => {
+            let known: Vec<&str> = written.keys().map(String::as_str).collect();
+            let hint = nearest_name(field, known.iter().copied());
+            let hint = hint.map_or(String::new(), |name| format!("; the nearest is {name}"));
+            Some(format!(
+                "{field}: got {value}, but there is no such setting, wanted one of {}{hint}",
+                known.join(", ")
+            ))
+        }
+    })
 }
 
 /// A penalty on rough fields with its weight in the objective.

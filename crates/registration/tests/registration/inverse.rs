@@ -74,6 +74,23 @@ fn inverses_in_three_dimensions_are_those_of_bisection() {
     }
 }
 
+/// A step of 1.8 voxels from one voxel to the next, along which each iterate is 1.8 times as far
+/// off as the one before: the first is within the tolerance, and the second is not.
+#[test]
+fn the_inverse_is_the_iterate_whose_residual_was_measured() {
+    let step = made::<4>(2, &[8, 3], |axis, x| match (axis, x[0] < 4.0) {
+        (0, true) => -0.9,
+        (0, false) => 0.9,
+        _ => 0.0,
+    });
+    let far = smooth(1.2).narrow(2, 0, 8).narrow(3, 0, 3);
+    let inverse = Inverse { tolerance: 1.0, iterations: 9 };
+    for field in [step.clone(), Tensor::cat(vec![far, step], 0)] {
+        let residual = compose(field.clone(), inverse.of(field).unwrap()).unwrap();
+        assert!(longest(&residual, 0) <= inverse.tolerance, "{}", longest(&residual, 0));
+    }
+}
+
 /// One example needs no iteration, one a few and one many.
 #[test]
 fn an_inverse_does_not_depend_on_the_rest_of_the_batch() {

@@ -206,10 +206,16 @@ fn configurations_are_values() {
     let written = serde_json::to_value(config(Some(loss))).unwrap();
     let read: RegistrationConfig = serde_json::from_value(written.clone()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), written);
-    let mut wrong = written;
+    let refused = |wrong| serde_json::from_value::<RegistrationConfig>(wrong).unwrap_err();
+    let mut wrong = written.clone();
     wrong["regularizer"] = 1.into();
-    let error = serde_json::from_value::<RegistrationConfig>(wrong).unwrap_err();
-    assert!(error.to_string().contains("unknown field `regularizer`"), "{error}");
+    let error = refused(wrong).to_string();
+    assert!(error.contains("unknown field `regularizer`"), "{error}");
+    let mut wrong = written;
+    wrong["adversary"]["optimization"]["adam"]["beta1"] = 0.5.into();
+    let error = refused(wrong).to_string();
+    let says = "beta1: got 0.5, but there is no such setting, wanted one of amsgrad, beta_1, ";
+    assert!(error.starts_with(says), "{error}");
 }
 
 #[test]

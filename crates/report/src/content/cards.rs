@@ -5,7 +5,7 @@ use crate::document::Block;
 use crate::format;
 use crate::table::{Cell, Table};
 use cni_attacks::{Access, Passes};
-use cni_evaluation::{AttackRecord, Record};
+use cni_evaluation::{AttackRecord, Check, Record};
 
 /// The largest number of lines of a noise's description in a table.
 const LINES: usize = 3;
@@ -171,11 +171,23 @@ pub(super) fn cost(models: &[Model]) -> Vec<Block> {
         rows.push(row("judging", Some(record.scoring), None));
         let certificates = record.certificates.as_ref();
         rows.extend(certificates.map(|c| row("certificates", Some(c.passes), Some(c.seconds))));
-        for check in &record.checks {
+        let shared = record.audit.as_ref().and_then(|audit| audit.shared);
+        let checks = &record.checks;
+        rows.extend(shared.map(|s| row("shared by checks", Some(s.passes), Some(s.seconds))));
+        for check in checks {
             let name = format!("check: {}", check.name);
             rows.push(row(&name, Some(check.passes), Some(check.seconds)));
         }
-        rows.push(row("evaluation in all", None, Some(record.seconds)));
+        // The seconds of a record are those of its attacks, of judging and of certificates; checks
+        // have their own. Records of earlier versions do not tell what the checks shared.
+        let all = if checks.is_empty() { "evaluation in all" } else { "evaluation without checks" };
+        rows.push(row(all, None, Some(record.seconds)));
+        rows.extend(shared.map(|shared| {
+            let add = |sum: Passes, check: &Check| sum + check.passes;
+            let passes = checks.iter().fold(shared.passes, add);
+            let seconds = checks.iter().map(|check| check.seconds).sum::<f64>() + shared.seconds;
+            row("checks in all", Some(passes), Some(seconds))
+        }));
         let columns = ["work", "forward passes", "backward passes", "time"].map(String::from);
         Block::Table(Table {
             caption: format!("Passes of single images, and time{}", of(models, model)),

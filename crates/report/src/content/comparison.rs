@@ -25,7 +25,8 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
     if no_evidence {
         blocks.push(Block::Text(
             "No evidence: an attack that does not average over the draws of a noisy model (EOT) is \
-             led astray by each draw, so the accuracy under it says nothing about the model."
+             led astray by each draw, so the accuracy under it says nothing about the model. One \
+             that a budget ended early shows how far the budget went."
                 .to_string(),
         ));
     }
@@ -47,10 +48,11 @@ fn all(comparison: &Comparison) -> Vec<(&str, &Difference)> {
 }
 
 fn compared(a: &Model, b: &Model, comparison: &Comparison) -> Vec<Block> {
-    let mut text = sentence(a, b, &comparison.clean, "On clean images");
+    let level = 1.0 - comparison.confidence;
+    let mut text = sentence(a, b, (&comparison.clean, level), "On clean images");
     text += " ";
     text += &match &comparison.worst_case {
-        Some(worst) => sentence(a, b, worst, "In the worst case"),
+        Some(worst) => sentence(a, b, (worst, level), "In the worst case"),
         None => {
             "Their suites are not equal, so their worst cases have no common meaning.".to_string()
         }
@@ -81,20 +83,23 @@ fn compared(a: &Model, b: &Model, comparison: &Comparison) -> Vec<Block> {
 }
 
 /// The sentence on which model classifies more of the images correctly, and by how much. It claims
-/// no more than the interval shows.
-fn sentence(a: &Model, b: &Model, difference: &Difference, place: &str) -> String {
+/// no more than the interval shows: `level` is the p-value that belongs to it.
+fn sentence(a: &Model, b: &Model, (difference, level): (&Difference, f64), place: &str) -> String {
     let Difference { accuracy, low, high, p, .. } = *difference;
+    let ended = [a, b].iter().flat_map(|model| &model.record().attacks).any(|of| of.exhausted);
     let (a, b, [more, low, high]) = match accuracy < 0.0 {
         true => (&b.name, &a.name, [-accuracy, -high, -low]),
         false => (&a.name, &b.name, [accuracy, low, high]),
     };
     if !difference.evidence {
-        return format!(
-            "{place}, nothing is shown between {a} and {b}: no attack averages over the draws."
-        );
+        let because = match ended {
+            true => "a budget ended an attack early",
+            false => "no attack averages over the draws",
+        };
+        return format!("{place}, nothing is shown between {a} and {b}: {because}.");
     }
     let (points, range) = (format::percent(more), format::percent_range(low, high));
-    let doubt = if p < 0.05 { "" } else { " This does not tell the two apart." };
+    let doubt = if p < level { "" } else { " This does not tell the two apart." };
     let p = format::p_value(p);
     // A difference that rounds to zero means none to a reader.
     if points == "0.0" {

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 /// A table with a line for each example and each kind of image of each model: the probability that
 /// the image is classified correctly and, for a model with noise, its exact interval over draws.
+/// The images after an attack of a cascade are the worst of those that it and the attacks before it
+/// found.
 pub(crate) fn table(models: &[Model]) -> Table {
     let columns = [
         "model",
@@ -50,7 +52,8 @@ pub(crate) fn table(models: &[Model]) -> Table {
                 };
             push("clean", row.clean, row.predicted, None);
             for (attack, of) in record.attacks.iter().zip(&row.attacks) {
-                push(&attack.name, of.correct, of.predicted, Some(of.distance));
+                // In a cascade the image is the worst one so far, not the attack's own.
+                push(&record.heading(attack), of.correct, of.predicted, Some(of.distance));
             }
             if record.worst_case.is_some() {
                 push("worst case", row.worst_case, None, None);

@@ -111,9 +111,52 @@ pub(super) fn fitting(text: &str, room: i32) -> String {
     (0..=most).rev().map(cut).find(|short| width(short) <= room).unwrap_or_default()
 }
 
+/// A text in one line, or in two if it is too wide for one, each cut to a width. The break is at
+/// the hyphen or the blank that leaves the narrowest lines, which is the one nearest the middle.
+pub(super) fn lines(text: &str, room: i32) -> Vec<String> {
+    let whole = fitting(text, room);
+    // Texts without an end are cut alone: to measure each of their breaks takes too long.
+    if whole == text || text.chars().count() > 2 * MOST {
+        return vec![whole];
+    }
+    let broken = |at: usize| {
+        let (first, last) = text.split_at(at);
+        [first.trim_end(), last.trim_start()]
+    };
+    let ends = text.char_indices().filter(|(_, letter)| matches!(letter, '-' | ' '));
+    // A hyphen stays on the first line.
+    let breaks = ends.map(|(at, letter)| at + letter.len_utf8()).map(broken);
+    let breaks = breaks.filter(|parts| parts.iter().all(|part| !part.is_empty()));
+    match breaks.min_by_key(|[first, last]| width(first).max(width(last))) {
+        Some(parts) => parts.map(|part| fitting(part, room)).to_vec(),
+        None => vec![whole],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_broken_before_it_is_cut() {
+        assert_eq!(lines("PGD-20", 400), ["PGD-20"]);
+        // Its halves fit in a third of a figure, and it alone does not.
+        let name = "PGD-100-from-79e9fa96";
+        let room = super::super::picture::WIDTH / 3;
+        assert!(width(name) > room);
+        let broken = lines(name, room);
+        assert_eq!((broken.len(), broken.concat()), (2, name.to_string()));
+        assert!(broken[0].ends_with('-') && broken.iter().all(|line| width(line) <= room));
+        // A blank is at no end of a line.
+        assert_eq!(lines("worst of all the cases", width("worst of the cases")).len(), 2);
+        assert_eq!(lines("first second", width("second")), ["first", "second"]);
+        // What does not fit on two lines is cut, and so is what has no break.
+        for name in ["a name that is far too long for its place", "-endlessly-", "long"] {
+            let cut = lines(name, 40);
+            assert!(cut.concat().contains('…') && cut.iter().all(|line| width(line) <= 40));
+        }
+        assert_eq!(lines(&"a-".repeat(5_000), 400).len(), 1);
+    }
 
     #[test]
     fn a_text_is_cut_in_its_middle() {

@@ -22,7 +22,9 @@ impl Scale {
         places.sort_by(f64::total_cmp);
         places.dedup();
         let positive: Vec<f64> = places.iter().copied().filter(|v| *v > 0.0).collect();
+        // An axis in percent, as its label says, is none of fractions, however small its values.
         let share = axis.label.to_lowercase().contains("accuracy")
+            && !axis.label.contains('%')
             && places.iter().all(|v| (0.0..=1.0).contains(v));
         let logarithmic = axis.logarithmic && !positive.is_empty();
         let mut scale = Self { logarithmic, floor: 0.0, low: 0.0, high: 1.0, ticks: Vec::new() };
@@ -131,6 +133,19 @@ mod tests {
                 assert!(scale.ticks.len() <= 20, "{values:?}");
             }
         }
+    }
+
+    /// Half a percent is half a percent, whether it is given as a fraction or in percent.
+    #[test]
+    fn small_percentages_are_not_taken_for_fractions() {
+        let fractions = Scale::new(&axis("robust accuracy", false), &[0.005, 0.0], 0.0);
+        assert_eq!(fractions.ticks.last().unwrap(), &(1.0, "100 %".to_string()));
+        assert!((fractions.at(0.005) - 0.005).abs() < 1e-12);
+        let percent = Scale::new(&axis("robust accuracy, %", false), &[0.5, 0.0], 0.0);
+        assert!(percent.ticks.iter().all(|(_, text)| !text.contains('%')), "{:?}", percent.ticks);
+        assert!((percent.at(0.5) - 1.0).abs() < 1e-12);
+        let half = percent.ticks.iter().find(|(place, _)| (place - 1.0).abs() < 1e-9);
+        assert_eq!(half.map(|(_, text)| text.as_str()), Some("0.5"));
     }
 
     #[test]

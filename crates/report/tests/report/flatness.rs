@@ -73,6 +73,40 @@ fn models_stand_side_by_side_with_their_landscapes() {
     }
 }
 
+/// Flatnesses by other radii or lengths of a direction cannot be compared.
+#[test]
+fn each_kind_of_measurement_has_its_own_table_and_its_own_charts() {
+    let (mut quarter, mut longer) = (record("quarter", 0.75), record("longer", 0.25));
+    quarter.average = Some(losses(0.25, 0.75));
+    longer.landscape[2].length = 0.05;
+    let all = vec![record("early", 0.5), quarter, longer, record("last", 1.625)];
+    let report = FlatnessReport::new(FlatnessRecords::new(all)).unwrap();
+    let (html, markdown) = (report.html(), report.markdown());
+    let page = Html::parse_document(&html);
+    assert_sound("flatness of three kinds", &html);
+    assert_eq!(selected(&page, "#kinds table").len(), 3);
+    // Two charts of each kind: one axis could not name two lengths.
+    assert_eq!(selected(&page, "figure svg").len(), 6);
+    for text in [
+        "quarter: measured with average sphere of 0.25, 1 restarts instead of sphere of 0.5, 1 \
+         restarts.",
+        "longer: measured with length of the adversarial direction 0.05 instead of 0.025.",
+        "of 3 kinds",
+        "sphere of ξ = 0.25",
+        "sphere of ξ = 0.5",
+    ] {
+        assert!(html.contains(text) && markdown.contains(text), "{text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    report.write(folder.path()).unwrap();
+    let csv = |name: &str| std::fs::read_to_string(folder.path().join("data").join(name)).unwrap();
+    let curves = |name: &str| csv(name).lines().count() / 3;
+    // The first and the last are of one kind.
+    assert_eq!(curves("landscape-random-1.csv"), 2);
+    assert!(csv("landscape-adversarial-1.csv").contains("0.025"));
+    assert!(csv("landscape-adversarial-3.csv").contains("0.05"));
+}
+
 #[test]
 fn nothing_and_no_numbers_are_refused() {
     let none = FlatnessReport::new(FlatnessRecords::new(Vec::new()));

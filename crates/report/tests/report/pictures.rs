@@ -1,7 +1,7 @@
 //! Pictures: what must be visible in them.
 
 use crate::support::page::selected;
-use crate::support::stochastic;
+use crate::support::{deterministic, stochastic};
 use cni_evaluation::{Axis, Curve, Evaluated, Figure, Point};
 use cni_report::Report;
 use image::RgbImage;
@@ -85,4 +85,20 @@ fn text_is_escaped_and_control_characters_are_replaced() {
     let name = "a<b> & \"c\"\u{7}";
     let (_, svg) = picture(&[(name, &[0.5, 0.4]), ("d", &[0.4, 0.3])]);
     assert!(svg.contains("a&lt;b&gt; &amp; &quot;c&quot;\u{FFFD}<"), "{svg}");
+}
+
+/// A name that has no room beside the bars stands on two lines, and nothing of it is lost.
+#[test]
+fn long_names_of_attacks_are_broken_and_not_cut() {
+    let mut evaluated = deterministic("AT", 40);
+    evaluated.record.attacks[2].name = "PGD-100-from-79e9fa96".to_string();
+    let folder = tempfile::tempdir().unwrap();
+    Report::new(vec![evaluated]).unwrap().write(folder.path()).unwrap();
+    let svg = std::fs::read_to_string(folder.path().join("figures/accuracy.svg")).unwrap();
+    let page = Html::parse_document(&svg);
+    let texts: Vec<String> =
+        selected(&page, "text").iter().map(|text| text.text().collect()).collect();
+    let first = texts.iter().position(|text| text.starts_with("PGD-100-")).unwrap();
+    assert_eq!(texts[first..first + 2].concat(), "PGD-100-from-79e9fa96", "{texts:?}");
+    assert!(!svg.contains('…'));
 }

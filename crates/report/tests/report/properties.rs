@@ -3,10 +3,10 @@
 
 use crate::support::kinds::{HOSTILE, reports};
 use crate::support::page::{assert_sound, selected};
-use crate::support::{deterministic, stochastic};
-use cni_evaluation::{Evaluated, Figure, Verdict};
+use crate::support::{deterministic, in_cascade, stochastic};
+use cni_evaluation::{Evaluated, Figure, Hits, Verdict};
 use cni_report::{Report, ReportError};
-use scraper::{Html, Selector};
+use scraper::{ElementRef, Html, Selector};
 use std::path::{Path, PathBuf};
 
 /// The folders with records of the first layout in the repository.
@@ -359,4 +359,86 @@ fn what_is_no_evidence_is_marked_beside_models_without_noise() {
     assert!(html.contains("not the methods that made them") && !html.contains("is better than"));
     let noisy = Report::new(vec![stochastic("a", 60), stochastic("b", 60)]).unwrap().html();
     assert!(!noisy.contains("These do not average over"));
+}
+
+/// A row of a table by its first cell, as the texts of its cells.
+fn cells(page: &Html, table: &str, first: &str) -> Option<Vec<String>> {
+    let cell = Selector::parse("th, td").unwrap();
+    let texts = |row: &ElementRef| -> Vec<String> {
+        row.select(&cell).map(|cell| cell.text().collect()).collect()
+    };
+    let rows = selected(page, &format!("{table} tbody tr"));
+    rows.iter().map(texts).find(|row| row[0] == first)
+}
+
+/// What several checks share is in the cost of none of them, and the seconds of a record are those
+/// without its checks.
+#[test]
+fn the_cost_of_checks_is_added_up_with_what_they_share() {
+    let mut evaluated = stochastic("CNI", 60);
+    evaluated.record.checks.truncate(2);
+    let cost = |evaluated: &Evaluated, first: &str| {
+        let html = Report::new(vec![evaluated.clone()]).unwrap().html();
+        cells(&Html::parse_document(&html), "#cost", first)
+    };
+    let wanted = |of: [&str; 4]| Some(of.map(String::from).to_vec());
+    let shared = ["shared by checks", "3,000", "2,000", "30 s"];
+    assert_eq!(cost(&evaluated, shared[0]), wanted(shared));
+    // Two checks of 64,000 and 51,200 passes and 34.2 seconds.
+    let all = ["checks in all", "131,000", "104,400", "98.4 s"];
+    assert_eq!(cost(&evaluated, all[0]), wanted(all));
+    let rest = ["evaluation without checks", "-", "-", "6.87 min"];
+    assert_eq!(cost(&evaluated, rest[0]), wanted(rest));
+    // Records of earlier versions do not tell what their checks shared, and so no sum.
+    evaluated.record.audit.as_mut().unwrap().shared = None;
+    assert_eq!((cost(&evaluated, shared[0]), cost(&evaluated, all[0])), (None, None));
+    assert!(cost(&evaluated, rest[0]).is_some());
+    let plain = deterministic("plain", 60);
+    assert!(cost(&plain, "evaluation in all").is_some() && cost(&plain, rest[0]).is_none());
+}
+
+/// McNemar's test of ten images that only the first model gets right: p = 2 / 2¹⁰ = 0.00195.
+#[test]
+fn a_difference_is_told_at_the_confidence_of_the_records() {
+    let pair = |confidence: f64| {
+        let (mut a, mut b) = (deterministic("a", 60), deterministic("b", 60));
+        let right = b.rows.iter_mut().filter(|row| row.clean == 1).take(10);
+        right.for_each(|row| row.clean = 0);
+        let mut hits = Hits::new(1);
+        hits.extend(&[b.rows.iter().map(|row| row.clean == 1).collect::<Vec<_>>()]);
+        b.record.clean = hits.estimate(confidence).unwrap().into();
+        (a.record.confidence, b.record.confidence) = (confidence, confidence);
+        Report::new(vec![a, b]).unwrap().html()
+    };
+    let (usual, sure) = (pair(0.95), pair(0.999));
+    assert!(usual.contains("p = 0.002") && sure.contains("p = 0.002"));
+    let doubt = "This does not tell the two apart.";
+    assert!(!usual.contains(doubt) && sure.contains(doubt));
+}
+
+/// An attack that a budget ended shows how far the budget went, and so does the worst case.
+#[test]
+fn what_a_budget_ended_is_no_evidence_in_a_comparison() {
+    let mut ended = deterministic("b", 60);
+    ended.record.attacks[2].exhausted = true;
+    let html = Report::new(vec![deterministic("a", 60), ended]).unwrap().html();
+    let page = Html::parse_document(&html);
+    let marked = |first: &str| {
+        cells(&page, "#comparison", first).unwrap().last().is_some_and(|last| last == "no evidence")
+    };
+    let all = ["clean", "FGSM", "PGD-20", "EOT-PGD-20x20", "worst case"].map(marked);
+    assert_eq!(all, [false, false, true, false, true]);
+    assert!(html.contains("a budget ended an attack early"));
+    assert!(html.contains("shows how far the budget went"));
+}
+
+/// The images of an attack of a cascade are the worst so far, as the tables say.
+#[test]
+fn the_examples_of_a_cascade_are_named_after_the_attacks_so_far() {
+    let folder = tempfile::tempdir().unwrap();
+    Report::new(vec![in_cascade("AT", 60)]).unwrap().write(folder.path()).unwrap();
+    let rows = csv(&folder.path().join("data/examples.csv"));
+    let named = |images: &str| rows.iter().filter(|row| row[3] == images).count();
+    assert_eq!([named("after PGD-20"), named("clean"), named("worst case")], [60; 3]);
+    assert_eq!(named("PGD-20"), 0);
 }

@@ -183,11 +183,13 @@ impl TrainingConfig {
         std::fs::write(path, text).map_err(|error| TrainingError::io(path, error))
     }
 
-    /// The passes of each image in an epoch, forward and backward ones, of a model of so many classes
-    /// with noise or without: what the cost of a training is measured in. Before an attack begins
-    /// an epoch takes fewer.
+    /// The passes of each image in an epoch, forward and backward ones, of a model of so many
+    /// classes with noise or without: what the cost of a training is measured in. Before an attack
+    /// or a gradient rule begins an epoch takes fewer. What follows the steps of an epoch, such as
+    /// validation, does not count.
     pub fn passes(&self, classes: usize, stochastic: bool) -> u64 {
-        self.objective.cost(classes, stochastic)
+        let step = self.gradient.cost(&self.objective, classes, stochastic);
+        self.sampler.times() * (step.forwards + step.backwards)
     }
 
     /// What two runs must share for one to continue the other. How many checkpoints are kept does

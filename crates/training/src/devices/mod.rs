@@ -154,7 +154,10 @@ impl Devices {
     }
 
     /// Refuses batches of the first epoch in which a device would get no example, where that
-    /// matters.
+    /// matters. A loader refuses those of later epochs.
+    ///
+    /// Burn takes one batch of each device for a step: a device that were to leave one out would
+    /// be a batch ahead of the others from then on. The last batch may be smaller.
     pub(crate) fn check(&self, batch_size: usize, batches: &[usize]) -> Result<(), TrainingError> {
         let (devices, examples) = (self.len(), batches.iter().sum());
         for (field, got) in [("batch_size", batch_size), ("train", examples)] {
@@ -163,15 +166,23 @@ impl Devices {
                 return Err(TrainingError::setting(field, got, "at least one for each device"));
             }
         }
-        #[cfg(feature = "experimental-ddp")]
-        if self.parallel == Parallel::Ddp
-            && let Some((batch, size)) = batches.iter().enumerate().find(|(_, n)| **n < devices)
-        {
-            let got = format!("{size} examples in batch {batch} for {devices} devices");
-            let wanted = "an example for each device in every batch, as ddp needs it";
-            return Err(TrainingError::setting("train", got, wanted));
+        let (counted, wanted) = match self.parallel {
+            Parallel::Multi => {
+                let wanted = "an example for each device in every batch but the last";
+                (batches.len().saturating_sub(1), wanted)
+            }
+            #[cfg(feature = "experimental-ddp")]
+            Parallel::Ddp => {
+                (batches.len(), "an example for each device in every batch, as ddp needs it")
+            }
+        };
+        match batches[..counted].iter().enumerate().find(|(_, n)| **n < devices) {
+            None => Ok(()),
+            Some((batch, size)) => {
+                let got = format!("{size} examples in batch {batch} for {devices} devices");
+                Err(TrainingError::setting("train", got, wanted))
+            }
         }
-        Ok(())
     }
 
     pub(crate) fn strategy(&self) -> ExecutionStrategy {
@@ -227,6 +238,10 @@ mod tests {
         assert_eq!(text(multi(), 2, &[2; 5]), format!("batch_size: {got}, {wanted}"));
         assert_eq!(text(multi(), 10, &[2]), format!("train: {got}, {wanted}"));
         assert!(multi().check(4, &[4, 4, 2]).is_ok());
+        let got = "train: got 2 examples in batch 1 for 3 devices";
+        let wanted = "wanted an example for each device in every batch but the last";
+        assert_eq!(text(multi(), 4, &[4, 2, 4]), format!("{got}, {wanted}"));
+        assert!(devices(1, Parallel::Multi).check(4, &[4, 1, 4]).is_ok());
     }
 
     #[cfg(feature = "experimental-ddp")]

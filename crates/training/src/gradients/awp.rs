@@ -2,6 +2,7 @@ use super::GradientRule;
 use crate::parameters::{NOISE_GROUP, Parameter};
 use crate::step::{Step, StepGradients};
 use crate::{Objective, StepError, TrainingError};
+use cni_attacks::Passes;
 use cni_attacks::weights::relative;
 use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,11 @@ impl GradientRule for Awp {
 
     fn first_epoch(&self) -> usize {
         self.start_epoch
+    }
+
+    /// The objective is evaluated and differentiated once more; its adversarial images stay.
+    fn extra_passes(&self, objective: &Objective) -> Passes {
+        objective.passes()
     }
 
     fn gradients(

@@ -3,6 +3,7 @@ use crate::parameters::ParameterValues;
 use crate::step::{Losses, Step, StepGradients};
 use crate::{Objective, StepError, TrainingError};
 use burn::tensor::Tensor;
+use cni_attacks::Passes;
 use cni_data::slots::named_spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,9 +22,9 @@ use serde_json::Value;
 /// mixes examples is not recognised.
 ///
 /// The cost: a forward and a backward pass for each example alone, which use a processor worse than
-/// one pass over the batch. An objective that attacks does so for the whole batch at once, and
-/// makes one more forward pass for it. The score `clipped` is the share of examples whose gradient
-/// was longer than `max_norm`.
+/// one pass over the batch. An objective that attacks does so for the whole batch at once, and for
+/// that its losses are computed once more, without a backward pass. The score `clipped` is the
+/// share of examples whose gradient was longer than `max_norm`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PerExampleClip {
@@ -126,6 +127,14 @@ impl GradientRule for PerExampleClip {
         let losses = Losses::joined(parts).ok_or_else(empty)?;
         let losses = losses.with_score(Self::CLIPPED, Tensor::cat(scores, 0));
         Ok(StepGradients { gradients: sum, losses })
+    }
+
+    /// Adversarial images are made by an evaluation of the objective that is not differentiated.
+    fn extra_passes(&self, objective: &Objective) -> Passes {
+        match objective.attacks().is_empty() {
+            true => Passes::default(),
+            false => Passes { backwards: 0, ..objective.passes() },
+        }
     }
 
     fn is_additive(&self) -> bool {

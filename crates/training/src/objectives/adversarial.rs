@@ -95,6 +95,14 @@ impl LabelledAttack {
         Self { of: self.of.replaced(attack), ..self.clone() }
     }
 
+    /// The forward passes that find the labels, each time the images are asked for.
+    pub fn forward_passes(&self) -> u64 {
+        match self.labels {
+            AttackLabels::True => 0,
+            AttackLabels::Predicted => 1,
+        }
+    }
+
     /// The adversarial images of a step, ready for a training pass.
     pub fn images(&self, step: &Step<'_>) -> Result<Tensor<4>, StepError> {
         let labels: Tensor<1, Int> = match self.labels {

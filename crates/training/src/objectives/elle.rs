@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use cni_attacks::rows::per_row;
 use cni_attacks::{Attack, Ball};
 use cni_data::slots::named_spec;
-use cni_noise::{ExampleIds, uniform_rows};
+use cni_noise::uniform_rows;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -76,17 +76,16 @@ impl Elle {
     fn nonlinearity(&self, step: &Step<'_>) -> Result<Tensor<1>, StepError> {
         let threat = self.attack.of.at(step)?.threat();
         let images = step.batch().images.clone().inner();
-        let (key, first) = (step.key(NONLINEARITY), step.batch().first_example);
-        let examples = ExampleIds::from(first);
+        let (key, examples) = (step.key(NONLINEARITY), step.examples());
         let (norm, epsilon) = (threat.norm(), threat.epsilon());
         let ball = Ball::new(norm, epsilon, &images);
         let point = |name: &str| {
-            let change = norm.random_start(key.named(name), &images, epsilon, &examples);
+            let change = norm.random_start(key.named(name), &images, epsilon, examples);
             ball.project(images.clone() + change)
         };
         let (a, b) = (point("a"), point("b"));
         let n = images.dims()[0];
-        let shares = uniform_rows(key.named("share"), &examples, n, 1);
+        let shares = uniform_rows(key.named("share"), examples, n, 1);
         let shares: Vec<f64> = shares.into_iter().map(f64::from).collect();
         let share = per_row(&shares, &images);
         let c = a.clone() + (b.clone() - a.clone()) * share.clone();
@@ -130,6 +129,10 @@ impl ObjectiveRule for Elle {
 
     fn passes(&self) -> u64 {
         4
+    }
+
+    fn forward_passes(&self) -> u64 {
+        self.attack.forward_passes()
     }
 
     fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {

@@ -109,6 +109,10 @@ impl ObjectiveRule for HalfAndHalf {
         if self.clean_weight == 0.0 { 1 } else { 2 }
     }
 
+    fn forward_passes(&self) -> u64 {
+        self.attack.forward_passes()
+    }
+
     fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {
         Some(Self { attack: self.attack.replaced(attack), ..self.clone() }.into())
     }

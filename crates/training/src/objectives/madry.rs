@@ -53,6 +53,10 @@ impl ObjectiveRule for Madry {
         vec![self.attack.of.attack.as_ref()]
     }
 
+    fn forward_passes(&self) -> u64 {
+        self.attack.forward_passes()
+    }
+
     fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {
         Some(Self { attack: self.attack.replaced(attack), ..self.clone() }.into())
     }

@@ -108,6 +108,10 @@ impl ObjectiveRule for Mart {
         2
     }
 
+    fn forward_passes(&self) -> u64 {
+        self.attack.forward_passes()
+    }
+
     fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {
         Some(Self { attack: self.attack.replaced(attack), ..self.clone() }.into())
     }

@@ -33,7 +33,7 @@ pub use trades::Trades;
 
 use crate::step::{Losses, Step};
 use crate::{StepError, TrainingError};
-use cni_attacks::{Attack, Threat};
+use cni_attacks::{Attack, Passes, Threat};
 use cni_data::slots::{Load, check_spec, custom_or_built_in, load, rule_name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
@@ -144,13 +144,19 @@ impl Objective {
         self.0.attacks()
     }
 
-    /// The passes of each image in a step, forward and backward ones, for a model of so many
-    /// classes with noise or without. An attack without a bound on its passes counts none.
-    pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> u64 {
-        let costs =
-            self.attacks().into_iter().filter_map(|attack| attack.cost(classes, stochastic));
-        let attacks: u64 = costs.map(|passes| passes.forwards + passes.backwards).sum();
-        attacks + 2 * self.0.passes()
+    /// The passes of each image where the losses are evaluated and differentiated once, without
+    /// those of the attacks, which a step makes once.
+    pub fn passes(&self) -> Passes {
+        let backwards = self.0.passes();
+        Passes { forwards: backwards + self.0.forward_passes(), backwards }
+    }
+
+    /// The passes of each image in a step of the backward pass, for a model of so many classes with
+    /// noise or without. An attack without a bound on its passes counts none.
+    pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> Passes {
+        let attacks = self.attacks().into_iter();
+        let attacks = attacks.filter_map(|attack| attack.cost(classes, stochastic));
+        attacks.chain([self.passes()]).sum()
     }
 
     /// The same objective with another attack; `None` if it has none to replace.

@@ -4,7 +4,7 @@ use crate::{StepError, TrainingError};
 use burn::module::Module;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use cni_attacks::{Attack, Loss};
-use cni_noise::host_uniform;
+use cni_noise::{ExampleIds, Key, host_uniform, uniform_rows};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use std::sync::Arc;
 ///
 /// In each step one multiple of 90°, 180° or 270° is drawn. Every second clean image is turned by
 /// it, and the cross-entropy of the head on all of them, against the turns 0 to 3 in units of 90°,
-/// is added with its weight. The share of right answers is the score `rotation`. It costs one
+/// is added with its weight. In a run whose batches have random sizes each image is turned by a
+/// coin of its own instead. The share of right answers is the score `rotation`. It costs one
 /// training pass, which has noise of its own name, `rotation`.
 ///
 /// The head is a function of the user's model, so this objective is built in code: a file can hold
@@ -91,8 +92,7 @@ impl<N: Module + 'static> Rotation<N> {
         }
         let draw = f64::from(host_uniform(step.key(ROTATION).named("turn"), 0..1)[0]);
         let turn = 1 + ((3.0 * draw) as usize).min(2);
-        let first = step.batch().first_example;
-        let turned: Vec<bool> = (0..n as u64).map(|row| (first + row) % 2 == 1).collect();
+        let turned = turned(step.examples(), n, step.key(ROTATION).named("turned"));
         let turns: Vec<i32> =
             turned.iter().map(|&turned| turn as i32 * i32::from(turned)).collect();
         let device = images.device();
@@ -108,6 +108,18 @@ impl<N: Module + 'static> Rotation<N> {
         }
         let hits = crate::step::hits(logits.clone().inner(), &turns);
         Ok([Loss::CrossEntropy.per_example(logits, &turns), hits])
+    }
+}
+
+/// True for each of the first `n` rows that is turned. Ids that are given one by one say nothing of
+/// the place in the order of the epoch, so that a coin takes that of their parity.
+fn turned(examples: &ExampleIds, n: usize, key: Key) -> Vec<bool> {
+    match examples {
+        ExampleIds::From(_) => (0..n).map(|row| examples.id(row) % 2 == 1).collect(),
+        ExampleIds::Each(_) => {
+            let coins = uniform_rows(key, examples, n, 1);
+            coins.into_iter().map(|coin| coin < 0.5).collect()
+        }
     }
 }
 
@@ -149,6 +161,10 @@ impl<N: Module + 'static> ObjectiveRule for Rotation<N> {
         self.of.0.passes() + 1
     }
 
+    fn forward_passes(&self) -> u64 {
+        self.of.0.forward_passes()
+    }
+
     fn with_attack(&self, attack: Arc<dyn Attack>) -> Option<Objective> {
         let (of, weight, head) = (self.of.with_attack(attack)?, self.weight, self.head.clone());
         Some(Self { of, weight, head }.into())
@@ -164,6 +180,20 @@ impl<N: Module + 'static> ObjectiveRule for Rotation<N> {
 mod tests {
     use super::*;
     use burn::tensor::Device;
+
+    #[test]
+    fn a_coin_turns_an_image_whichever_batch_it_comes_in() {
+        let every_second = turned(&ExampleIds::from(5), 3, Key::new(1));
+        assert_eq!(every_second, [true, false, true]);
+        let all: Vec<u64> = (0..1000).collect();
+        let of = |ids: &[u64]| turned(&ExampleIds::Each(ids.into()), ids.len(), Key::new(1));
+        let whole = of(&all);
+        // 500 with a standard error of 16.
+        let count = whole.iter().filter(|&&turned| turned).count();
+        assert!(count.abs_diff(500) < 5 * 16, "{count}");
+        let some = [7, 8, 12, 999];
+        assert_eq!(of(&some), some.map(|id: u64| whole[id as usize]));
+    }
 
     #[test]
     fn turns_are_multiples_of_a_quarter() {

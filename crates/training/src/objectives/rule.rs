@@ -62,6 +62,12 @@ pub trait ObjectiveRule: Send + Sync {
         1
     }
 
+    /// The forward passes of each image that none goes back through, besides those of the attacks,
+    /// such as one for the labels that an attack leads away from.
+    fn forward_passes(&self) -> u64 {
+        0
+    }
+
     /// The same objective with another attack in place of the one that it makes, for runs that
     /// [fall back](crate::Remedy::FallBack) to it. `None` if it has none to replace.
     fn with_attack(&self, _attack: Arc<dyn Attack>) -> Option<Objective> {

@@ -11,6 +11,7 @@ pub(crate) use groups::{
     AMPLITUDE_GROUP, Groups, NOISE_GROUP, VECTOR_GROUP, WEIGHT_GROUP, check_group_name,
 };
 pub(crate) use in_training::{MIXING, layer_in_training};
+pub(crate) use noise::noise_of_batches;
 pub use values::ParameterValues;
 pub(crate) use values::{check_kept, squared_norm};
 

@@ -8,6 +8,37 @@ use std::collections::BTreeSet;
 /// amplitudes, each by its name.
 const AMPLITUDE: &str = "cni_layers::Amplitude";
 
+/// The container by which a `LearnedNoise` tells visitors that one standard deviation over a whole
+/// batch scales it.
+const BATCH_STD: &str = "cni_layers::BatchStd";
+
+/// The path of the first layer of noise that one standard deviation over a whole batch scales, so
+/// that an example's noise depends on the others.
+pub(crate) fn noise_of_batches<M: Module>(model: &M) -> Option<String> {
+    #[derive(Default)]
+    struct Walk {
+        path: Vec<String>,
+        found: Option<String>,
+    }
+    impl ModuleVisitor for Walk {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            if container == BATCH_STD && self.found.is_none() {
+                // The path here ends in the fields of the noise and of what it tells.
+                let layer = self.path.len().saturating_sub(2);
+                self.found = Some(self.path[..layer].join("."));
+            }
+            self.path.push(name.to_string());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+    }
+    let mut walk = Walk::default();
+    model.visit(&mut walk);
+    walk.found
+}
+
 /// The paths of the parameters of every `LearnedNoise` in a model.
 #[derive(Default)]
 pub(crate) struct NoisePaths {

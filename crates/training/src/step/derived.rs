@@ -1,5 +1,6 @@
 //! Steps derived from one: at other weights, apart from its statistics, on some of its examples.
 
+use super::rows::{ids_by_index, ids_of};
 use super::{Step, part};
 use crate::parameters::ParameterValues;
 use burn::tensor::Tensor;
@@ -28,6 +29,15 @@ impl<'a> Step<'a> {
         Step { model: self.model.apart(), ..self.derived() }
     }
 
+    /// The same step with the positions in the data set as the ids of its examples. What is drawn
+    /// for an example, such as the start of an attack, is then no function of how many examples the
+    /// batches before it and its own have.
+    ///
+    /// It is for a step that has made no adversarial images yet: those that were made stay.
+    pub fn by_index(&self) -> Step<'a> {
+        Step { examples: ids_by_index(&self.batch), ..self.derived() }
+    }
+
     /// The same step on some examples of the batch, such as one. Adversarial images that were made
     /// are those of the examples.
     ///
@@ -40,12 +50,13 @@ impl<'a> Step<'a> {
         let perturbed = self.perturbed.borrow();
         let perturbed = perturbed.iter().map(|(name, images)| (name.clone(), rows(images)));
         let perturbed = Rc::new(RefCell::new(perturbed.collect()));
-        Step { batch, perturbed, ..self.derived() }
+        Step { batch, examples: ids_of(&self.examples, examples), perturbed, ..self.derived() }
     }
 
     fn derived(&self) -> Self {
         Self {
             batch: self.batch.clone(),
+            examples: self.examples.clone(),
             model: self.model.clone(),
             groups: self.groups.clone(),
             frozen: self.frozen.clone(),

@@ -13,7 +13,7 @@ pub use info::{StepGradients, StepInfo};
 pub use losses::Losses;
 use memory::Memory;
 use model::{StepModel, Typed};
-pub(crate) use rows::{hits, part};
+pub(crate) use rows::{hits, ids_by_index, part};
 
 use crate::StepError;
 use crate::parameters::{Groups, Parameter, ParameterValues};
@@ -22,7 +22,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
 use cni_attacks::{Attack, Classifier, Goal, Loss};
 use cni_data::Batch;
-use cni_noise::{Key, Noise, scope_at};
+use cni_noise::{ExampleIds, Key, Noise, scope_at};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -35,6 +35,8 @@ use std::sync::Arc;
 /// step is the same whenever it is repeated.
 pub struct Step<'a> {
     batch: Batch,
+    /// What is drawn for each example is a function of its id.
+    examples: ExampleIds,
     model: Rc<dyn StepModel + 'a>,
     groups: Arc<Groups>,
     /// The model at the beginning of the step, for attacks. Steps derived from this one share it.
@@ -67,6 +69,7 @@ impl<'a> Step<'a> {
         groups: Arc<Groups>,
     ) -> Self {
         Self {
+            examples: ExampleIds::from(batch.first_example),
             batch,
             model: Rc::new(Typed::borrowed(model, forward)),
             groups,
@@ -85,6 +88,14 @@ impl<'a> Step<'a> {
     /// The labels, `[batch]`.
     pub fn labels(&self) -> &Tensor<1, Int> {
         &self.batch.labels
+    }
+
+    /// The ids of the examples, of which everything that is drawn for one of them is a function:
+    /// their positions in the order of the epoch. In a run whose sampler has
+    /// [random sizes](cni_data::SamplerRule::sizes_are_random), and after
+    /// [`by_index`](Self::by_index), their positions in the data set.
+    pub fn examples(&self) -> &ExampleIds {
+        &self.examples
     }
 
     /// The epoch, counted from 0.
@@ -117,7 +128,7 @@ impl<'a> Step<'a> {
     /// Runs a pass of one's own, such as one through another head of the model, under the noise of
     /// the name.
     pub fn under<R>(&self, name: &str, pass: impl FnOnce() -> R) -> R {
-        scope_at(Noise::Keyed(self.key(name)), self.batch.first_example, pass)
+        scope_at(Noise::Keyed(self.key(name)), self.examples.clone(), pass)
     }
 
     /// The logits of the frozen model, under the noise of the name. They carry no gradient of the
@@ -152,7 +163,7 @@ impl<'a> Step<'a> {
         let found = attack
             .on(self.frozen())
             .with_key(self.key(name))
-            .with_examples(self.batch.first_example)
+            .with_examples(self.examples.clone())
             .perturb(images, goal)?;
         // The batch lives on the autodiff device, which tells batch norm that this is training.
         let images = found.images.autodiff();

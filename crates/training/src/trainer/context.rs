@@ -4,13 +4,13 @@ use super::forward::Forward;
 use super::statistics::StatisticsPass;
 use crate::parameters::Groups;
 use crate::state::{RuleState, RuleStates};
-use crate::step::StepInfo;
+use crate::step::{StepInfo, ids_by_index};
 use crate::stop::StopSignal;
 use crate::{Average, Gradient, Objective, Parallel, Update};
 use burn::tensor::{Int, Tensor};
 use cni_attacks::Attack;
 use cni_data::Batch;
-use cni_noise::Key;
+use cni_noise::{ExampleIds, Key};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -38,6 +38,9 @@ pub(crate) struct Context<N> {
     pub metrics: Vec<(String, Arc<Score>)>,
     /// The way in which devices share a step, if there are several.
     pub parallel: Option<Parallel>,
+    /// True if examples are known by their positions in the data set, and not by those in the
+    /// epoch: the sizes of the batches before are random.
+    pub by_index: bool,
     pub groups: Arc<Groups>,
     pub signal: StopSignal,
     pub state: Arc<RunState<N>>,
@@ -59,9 +62,20 @@ impl<N> Clone for Context<N> {
             validation_draws: self.validation_draws,
             metrics: self.metrics.clone(),
             parallel: self.parallel,
+            by_index: self.by_index,
             groups: self.groups.clone(),
             signal: self.signal.clone(),
             state: self.state.clone(),
+        }
+    }
+}
+
+impl<N> Context<N> {
+    /// The ids of the examples of a training batch.
+    pub fn examples(&self, batch: &Batch) -> ExampleIds {
+        match self.by_index {
+            true => ids_by_index(batch),
+            false => ExampleIds::from(batch.first_example),
         }
     }
 }

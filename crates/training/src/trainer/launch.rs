@@ -207,6 +207,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
             validation_draws: plan.draws,
             metrics: self.metrics.clone(),
             parallel: plan.devices.parallel(),
+            by_index: config.sampler.sizes_are_random(),
             groups: plan.groups.clone(),
             signal: plan.signal.clone(),
             state,

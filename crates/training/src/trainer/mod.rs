@@ -1,5 +1,6 @@
 //! The run of a training: its builder, and its steps on Burn's trainer.
 
+mod apart;
 mod context;
 mod end;
 mod epoch;

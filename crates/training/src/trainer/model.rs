@@ -82,6 +82,7 @@ impl<N: Module + ModuleDisplay + 'static> InRun<N> {
         let examples = batch.images.dims()[0];
         let forward = |net: &N, images| forward.call(net, images);
         let step = Step::with_groups(&self.net, forward, batch, groups.clone());
+        let step = if self.context.by_index { step.by_index() } else { step };
         let Some(rule) = gradient.rule() else {
             if !objective.has_memory() {
                 return Ok(step.differentiate(objective.losses(&step)?));
@@ -109,13 +110,13 @@ impl<N: Module + ModuleDisplay + 'static> TrainStep for InRun<N> {
     fn step(&self, batch: Batch) -> TrainOutput<Outcome> {
         let device = batch.images.device();
         self.context.state.begin(&batch);
-        let (key, first, share) = (batch.key, batch.first_example, batch.share());
+        let (key, ids, share) = (batch.key, self.context.examples(&batch), batch.share());
         let Some(parallel) = self.context.parallel else {
             seed(&device, key);
-            return own_scope(key, first, || self.learn(batch));
+            return own_scope(key, ids, || self.learn(batch));
         };
         let replica = replica(self, &device, parallel);
-        let mut output = own_scope(key, first, || replica.learn(batch));
+        let mut output = own_scope(key, ids, || replica.learn(batch));
         let weight = match parallel {
             Parallel::Multi => share,
             #[cfg(feature = "experimental-ddp")]

@@ -16,7 +16,7 @@ use cni_ops::{Precision, autocast};
 const EXAMPLES: usize = 4;
 
 /// The layers of Burn's that draw at random in training, all there are.
-const DRAWING: [&str; 3] = ["Dropout", "GaussianNoise", "RRelu"];
+pub(super) const DRAWING: [&str; 3] = ["Dropout", "GaussianNoise", "RRelu"];
 
 /// True if a run can begin on these devices and show its progress.
 pub(crate) fn check_settings(

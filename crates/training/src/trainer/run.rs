@@ -1,6 +1,7 @@
 //! A run, from its checks to its last epoch.
 
 use super::Trainer;
+use super::apart::check_apart;
 use super::forward::Forward;
 use super::launch::{Launched, Plan};
 use super::notices::Notices;
@@ -104,7 +105,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         // whatever it was on.
         let net = model.valid().to_device(&plain).train();
         check_examples(&net, config)?;
-        let groups = self.groups_of(&net)?;
+        let groups = Arc::new(self.groups_of(&net)?);
         let run = json!({
             "config": config.spec()?,
             "groups": self.group_paths(&groups),
@@ -117,6 +118,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let logits = |images| forward.call(&net.valid(), images);
         let Probe { noisy, outputs } = probe(logits, &train, &plain, config.key.named("probe"))?;
         check_attacks(config, outputs)?;
+        check_apart(&net, &forward, config, &groups, &train, &plain)?;
         let draws = if noisy || has_noise(&net) { config.validation_draws } else { 1 };
         let validation = match validation {
             Some(data) => {
@@ -136,8 +138,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         directory.check_files(&self.folder, &self.files())?;
         let Beginning { resume, history, versions } =
             Beginning::of(&directory, self.resume, &run, &config.schedule)?;
-        let (groups, signal) = (Arc::new(groups), StopSignal::default());
-        let notices = Notices::new(self.progress);
+        let (signal, notices) = (StopSignal::default(), Notices::new(self.progress));
         let plan = Plan {
             model: net,
             forward,

@@ -6,14 +6,23 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The interval at which a schedule moves the rate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// After every optimizer step: PyTorch's scheduler stepped once a batch.
     Step,
     /// After every epoch: PyTorch's scheduler stepped once an epoch.
-    #[default]
     Epoch,
+}
+
+impl By {
+    pub(super) fn step() -> Self {
+        Self::Step
+    }
+
+    pub(super) fn epoch() -> Self {
+        Self::Epoch
+    }
 }
 
 /// A learning rate from a function: [`Schedule::custom`](super::Schedule::custom).

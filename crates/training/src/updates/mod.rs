@@ -10,6 +10,7 @@ mod noise_floor;
 mod noise_penalty;
 mod optimizer;
 mod schedule;
+mod schedule_defaults;
 mod schedule_ranges;
 mod scheduler;
 mod sgd;

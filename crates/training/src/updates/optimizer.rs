@@ -8,7 +8,8 @@ use burn::optim::{
     AdaGradConfig, AdafactorConfig, AdamConfig, AdamWConfig, AdanConfig, LambConfig, LionConfig,
     ModuleOptimizer, MuonConfig, RmsPropConfig,
 };
-use serde::{Deserialize, Serialize};
+use cni_data::reading::refuse_unknown;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ macro_rules! optimizers {
         /// The optimizer of a run: [`Sgd`] in PyTorch's terms, or any of Burn's.
         ///
         /// A configuration of Burn's is an optimizer: `AdamConfig::new().into()`.
-        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Serialize)]
         #[serde(tag = "optimizer", rename_all = "snake_case")]
         #[allow(clippy::large_enum_variant, reason = "a run has one of them")]
         pub enum Optimizer {
@@ -26,8 +27,30 @@ macro_rules! optimizers {
             Sgd(Sgd),
             $($(#[$doc])* $variant($config),)*
             /// An optimizer that is built in code: [`Optimizer::custom`].
-            #[serde(skip_deserializing)]
             Custom(CustomOptimizer),
+        }
+
+        /// An optimizer as a file has it, before fields that it does not have are refused.
+        #[derive(Deserialize)]
+        #[serde(tag = "optimizer", rename_all = "snake_case")]
+        #[allow(clippy::large_enum_variant, reason = "it is there for a moment")]
+        enum Read {
+            Sgd(Sgd),
+            $($(#[$doc])* $variant($config),)*
+        }
+
+        impl Read {
+            /// The optimizer, if these settings of a file are all among its own.
+            fn of(self, settings: &Value) -> Result<Optimizer, String> {
+                match self {
+                    // It refuses others itself.
+                    Self::Sgd(sgd) => Ok(sgd.into()),
+                    $(Self::$variant(config) => {
+                        refuse_unknown(settings, &config)?;
+                        Ok(config.into())
+                    })*
+                }
+            }
         }
 
         $(impl From<$config> for Optimizer {
@@ -125,6 +148,18 @@ impl Optimizer {
             _ => return Ok(()),
         };
         Err(TrainingError::setting("groups", got, wanted))
+    }
+}
+
+/// The configurations of Burn's ignore unknown fields themselves.
+impl<'de> Deserialize<'de> for Optimizer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut settings = Value::deserialize(deserializer)?;
+        let read = Read::deserialize(&settings).map_err(de::Error::custom)?;
+        let name = settings.as_object_mut().and_then(|fields| fields.remove("optimizer"));
+        let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
+        let named = |reason: String| de::Error::custom(format!("optimizer {name}: {reason}"));
+        read.of(&settings).map_err(named)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Learning rates by step or by epoch.
 
 use super::custom_schedule::{By, CustomSchedule};
-use super::linear;
+use super::scheduler::read_burn;
+use super::{linear, schedule_defaults as defaults};
 use burn::lr_scheduler::LrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrSchedulerConfig;
 use serde::{Deserialize, Serialize};
@@ -10,34 +11,39 @@ use serde_json::Value;
 /// The learning rate as a function of the step or the epoch.
 ///
 /// [`cosine`](Self::cosine), [`one_cycle`](Self::one_cycle) and [`multi_step`](Self::multi_step)
-/// have PyTorch's formulas and names. Cosine and one-cycle move the rate with every step, so a run
-/// of any length trains at the rate asked for, in its last epoch too; multi-step counts epochs.
-/// [`by`](Self::by) changes that. [`linear`](Self::linear) follows straight lines: warm-up,
+/// have PyTorch's formulas and names. [`linear`](Self::linear) follows straight lines: warm-up,
 /// triangles, cycles, down to zero. The configuration of a scheduler of Burn's is a schedule too,
 /// and [`custom`](Self::custom) makes one of a function.
+///
+/// Multi-step counts epochs. All others move the rate with every step, so that a run of any length
+/// trains at the rate asked for, in its last epoch too. [`by`](Self::by) changes that, and in a
+/// file the field `by`, which may be left out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
     /// `MultiStepLR`: the rate is multiplied by `gamma` at each milestone.
     MultiStep {
         /// Rate before the first milestone.
         lr: f64,
-        /// Epochs, or steps, from 1 on, at which the rate falls; 0 is the first one of the run.
+        /// Epochs, or steps, at which the rate falls, counted from 0 as PyTorch counts them: 75 is
+        /// the 76th. Code that counts from 1 and tests `epoch >= 75` has 74 here.
         milestones: Vec<usize>,
-        /// The factor that multiplies it.
+        /// The factor that multiplies it. PyTorch: 0.1.
+        #[serde(default = "defaults::gamma")]
         gamma: f64,
         /// True if milestones are steps or epochs.
-        #[serde(default)]
+        #[serde(default = "By::epoch")]
         by: By,
     },
     /// `CosineAnnealingLR`: half a cosine from `lr` to `min_lr` over the run.
     Cosine {
         /// Rate at the beginning.
         lr: f64,
-        /// Rate that the step or epoch after the last one would have: PyTorch's `eta_min`.
+        /// Rate that the step or epoch after the last one would have: PyTorch's `eta_min`, 0.
+        #[serde(default)]
         min_lr: f64,
         /// The interval at which the rate moves.
-        #[serde(default)]
+        #[serde(default = "By::step")]
         by: By,
     },
     /// `OneCycleLR` with cosine annealing: up from `max_lr / div_factor`, then down to that
@@ -48,14 +54,17 @@ pub enum Schedule {
     OneCycle {
         /// The highest rate.
         max_lr: f64,
-        /// Share of the run on the way up.
+        /// Share of the run on the way up. PyTorch: 0.3.
+        #[serde(default = "defaults::pct_start")]
         pct_start: f64,
         /// Highest over first rate. PyTorch: 25.
+        #[serde(default = "defaults::div_factor")]
         div_factor: f64,
         /// First over last rate. PyTorch: 1e4.
+        #[serde(default = "defaults::final_div_factor")]
         final_div_factor: f64,
         /// The interval at which the rate moves.
-        #[serde(default)]
+        #[serde(default = "By::step")]
         by: By,
     },
     /// Straight lines between points: [`Schedule::linear`].
@@ -64,27 +73,24 @@ pub enum Schedule {
         /// last 1, and each is above the one before.
         points: Vec<(f64, f64)>,
         /// The times that the lines are followed in a run.
-        #[serde(default = "one")]
+        #[serde(default = "defaults::cycles")]
         cycles: usize,
         /// The interval at which the rate moves.
-        #[serde(default)]
+        #[serde(default = "By::step")]
         by: By,
     },
     /// A scheduler of Burn's: [`Schedule::burn`].
     Burn {
         /// Its configuration. Burn calls a step what may be an epoch here.
+        #[serde(deserialize_with = "read_burn")]
         scheduler: LrSchedulerConfig,
         /// The interval at which the rate moves.
-        #[serde(default)]
+        #[serde(default = "By::step")]
         by: By,
     },
     /// A custom function: [`Schedule::custom`].
     #[serde(skip_deserializing)]
     Custom(CustomSchedule),
-}
-
-fn one() -> usize {
-    1
 }
 
 impl Schedule {
@@ -95,7 +101,8 @@ impl Schedule {
 
     /// A tenth at each milestone, which are epochs.
     pub fn multi_step(lr: f64, milestones: &[usize]) -> Self {
-        Self::MultiStep { lr, milestones: milestones.to_vec(), gamma: 0.1, by: By::Epoch }
+        let (milestones, gamma) = (milestones.to_vec(), defaults::gamma());
+        Self::MultiStep { lr, milestones, gamma, by: By::Epoch }
     }
 
     /// From `lr` to zero, a little with every step.
@@ -106,8 +113,13 @@ impl Schedule {
     /// PyTorch's defaults for the rate: 30 % of the steps up to `max_lr`, from a 25th of it. Unlike
     /// PyTorch's default it does not cycle the momentum.
     pub fn one_cycle(max_lr: f64) -> Self {
-        let (pct_start, div_factor, final_div_factor) = (0.3, 25.0, 1e4);
-        Self::OneCycle { max_lr, pct_start, div_factor, final_div_factor, by: By::Step }
+        Self::OneCycle {
+            max_lr,
+            pct_start: defaults::pct_start(),
+            div_factor: defaults::div_factor(),
+            final_div_factor: defaults::final_div_factor(),
+            by: By::Step,
+        }
     }
 
     /// Straight lines between points, each a share of the run and the rate there.

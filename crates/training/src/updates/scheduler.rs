@@ -3,7 +3,10 @@
 use super::custom_schedule::By;
 use super::schedule::Schedule;
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
-use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::lr_scheduler::{LrScheduler, LrSchedulerConfig, LrSchedulerRecord};
+use cni_data::reading::refuse_unknown;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 /// A [`Schedule`] as a scheduler of Burn's: it gives the rate of each optimizer step in turn.
 #[derive(Clone)]
@@ -16,6 +19,16 @@ pub struct Scheduler {
     scale: f64,
     /// Burn's own scheduler, and its rate now.
     burn: Option<(ModuleLrScheduler, f64)>,
+}
+
+/// Reads the configuration of a scheduler of Burn's, which ignores unknown fields itself.
+pub(super) fn read_burn<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<LrSchedulerConfig, D::Error> {
+    let given = Value::deserialize(deserializer)?;
+    let scheduler = LrSchedulerConfig::deserialize(&given).map_err(de::Error::custom)?;
+    refuse_unknown(&given, &scheduler).map_err(de::Error::custom)?;
+    Ok(scheduler)
 }
 
 impl Schedule {
@@ -90,6 +103,7 @@ impl LrScheduler for Scheduler {
 mod tests {
     use super::*;
     use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
+    use serde_json::json;
 
     fn rates(schedule: Schedule, epochs: usize, steps_per_epoch: usize) -> Vec<f64> {
         let mut scheduler = schedule.scheduler(epochs, steps_per_epoch);
@@ -116,6 +130,22 @@ mod tests {
             assert_eq!(whole.step(), resumed.step());
         }
         assert_eq!(schedule().rate(3, 9), by_step[3]);
+    }
+
+    #[test]
+    fn unknown_settings_are_refused_by_name_also_in_a_scheduler_of_burns() {
+        let read = |value| serde_json::from_value::<Schedule>(value);
+        let linear = json!({ "points": [[0.0, 0.1], [1.0, 0.0]], "moves": "step" });
+        let error = read(json!({ "linear": linear })).unwrap_err().to_string();
+        assert!(error.starts_with("unknown field `moves`, expected one of `points`"), "{error}");
+        let mut burn =
+            serde_json::to_value(Schedule::burn(ExponentialLrSchedulerConfig::new(0.4, 0.5)))
+                .unwrap();
+        assert!(read(burn.clone()).is_ok());
+        burn["burn"]["scheduler"]["Exponential"]["gama"] = json!(0.5);
+        let error = read(burn).unwrap_err().to_string();
+        let says = "Exponential.gama: got 0.5, but there is no such setting, wanted one of ";
+        assert!(error.starts_with(says) && error.ends_with("the nearest is gamma"), "{error}");
     }
 
     #[test]

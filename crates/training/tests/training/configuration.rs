@@ -105,6 +105,13 @@ fn a_short_recipe_has_defaults_and_a_wrong_one_is_refused_by_name() {
         ("/overfitting/then", json!("go_on"), "unknown variant `go_on`"),
         ("/overfitting/attack/attack", json!("pdg"), "no attack of that name"),
         ("/key", json!(-1), "32 hexadecimal digits or a seed"),
+        (
+            "/optimizer/weigth_decay",
+            json!(0.1),
+            "optimizer adamw: weigth_decay: got 0.1, but there is no such setting, wanted one of",
+        ),
+        ("/groups/0/optimizer/beta1", json!(0.5), "optimizer adam: beta1: got 0.5, but there is"),
+        ("/schedule/burn/scheduler/Exponential/gama", json!(1), "Exponential.gama: got 1, but"),
     ];
     for (path, changed, wanted) in cases {
         let mut recipe = value(&full());

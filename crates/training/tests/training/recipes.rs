@@ -1,6 +1,6 @@
 //! Recipes: the built-in ones, files, changes and refusals.
 
-use cni_training::{Recipe, RecipeError, TrainingConfig};
+use cni_training::{By, Recipe, RecipeError, Schedule, TrainingConfig};
 use serde_json::{Value, json};
 
 fn value(config: &TrainingConfig) -> Value {
@@ -72,6 +72,7 @@ fn what_is_unknown_is_named_with_the_nearest() {
         ("objective.start_epochs", "1", "the nearest is start_epoch"),
         ("objective.attack.attack", "pdg", "the nearest is pgd"),
         ("optimizer.momentun", "0.9", "momentum"),
+        ("schedule.multi_step.moves", "step", "moves: there is no such setting, wanted one of lr"),
         ("precision", "bf61", "bf16"),
         ("epochs", "0", "epochs: got 0, wanted at least 1"),
         ("objective.start_epoch", "400", "start_epoch: got 400 of 400 epochs"),
@@ -93,6 +94,73 @@ fn what_is_unknown_is_named_with_the_nearest() {
     assert!(error.contains("the nearest is fast-noise"), "{error}");
     let syntax = "recipe = ".parse::<Recipe>().unwrap_err();
     assert!(matches!(syntax, RecipeError::Syntax { .. }), "{syntax}");
+}
+
+#[test]
+fn what_is_unknown_in_an_optimizer_of_burns_is_named_with_the_nearest() {
+    let recipe = Recipe::named("binary-fast").unwrap();
+    let known = "amsgrad, beta_1, beta_2, epsilon, grad_clipping, weight_decay";
+    let own = format!("wanted one of {known}; the nearest is weight_decay");
+    for (path, text, field, wanted) in [
+        (
+            "optimizer.weigth_decay",
+            "{ penalty = 0.1 }",
+            "weigth_decay: got {\"penalty\":0.1}",
+            own.as_str(),
+        ),
+        (
+            "optimizer.weight_decay",
+            "{ penalty = 0.1, rate = 0.2 }",
+            "weight_decay.rate: got 0.2",
+            "wanted one of penalty",
+        ),
+    ] {
+        let changed = recipe.with(path, text).unwrap();
+        let error = changed.to_toml().parse::<Recipe>().unwrap_err().to_string();
+        let says =
+            format!("binary-fast: optimizer adam: {field}, but there is no such setting, {wanted}");
+        assert_eq!(error, says);
+    }
+}
+
+/// PGD-10 takes 20 passes and one of training 2, which the perturbation of the weights doubles; two
+/// steps and TRADES take 4 and 4.
+#[test]
+fn the_passes_of_a_recipe_are_those_of_its_gradient_rule_too() {
+    for (name, passes) in [("madry", 22), ("at-awp", 24), ("trades", 24), ("dajat-ramp", 12)] {
+        let training = Recipe::named(name).unwrap().training().unwrap();
+        assert_eq!(training.passes(10, false), passes, "{name}");
+    }
+}
+
+/// Six epochs of a hundred steps.
+#[test]
+fn a_schedule_that_comes_down_ends_near_zero() {
+    let mut seen = 0;
+    for name in Recipe::names() {
+        let schedule = Recipe::named(name).unwrap().training().unwrap().schedule;
+        if matches!(schedule, Schedule::MultiStep { .. }) {
+            continue;
+        }
+        let of = if schedule.moves() == By::Step { 600 } else { 6 };
+        let rates: Vec<f64> = (0..of).map(|at| schedule.rate(at, of)).collect();
+        let peak = rates.iter().copied().fold(0.0, f64::max);
+        let last = rates[of - 1];
+        assert!(last < 0.01 * peak, "{name}: {last} of {peak}");
+        seen += 1;
+    }
+    assert!(seen > 5, "{seen}");
+}
+
+/// The authors' code counts epochs from 1, and tests `epoch >= 75`.
+#[test]
+fn trades_and_mart_lower_the_rate_in_the_epochs_of_their_authors() {
+    for (name, epochs, falls) in [("trades", 76, vec![75]), ("mart", 120, vec![75, 90, 100])] {
+        let training = Recipe::named(name).unwrap().training().unwrap();
+        let rate = |epoch: usize| training.schedule.rate(epoch - 1, epochs);
+        let found: Vec<usize> = (2..=epochs).filter(|&at| rate(at) < rate(at - 1)).collect();
+        assert_eq!((training.epochs, found), (epochs, falls), "{name}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 mod difference;
 
 use super::assert_said;
-use super::chapters::{assert_page_says, percent, record, thousands, with_interval};
+use super::chapters::{percent, record, thousands, with_interval};
+use super::docs::assert_page_says;
 use cni_burn::evaluation::Verdict;
 use cni_burn::prelude::Record;
 use difference::differences;

@@ -3,8 +3,8 @@
 
 mod runs;
 
-use super::chapters::{assert_page_says, percent, thousands};
-use super::docs::page;
+use super::chapters::{percent, thousands};
+use super::docs::{assert_page_says, page};
 use super::{assert_said, assert_shown, json, root};
 use runs::*;
 use serde_json::Value;

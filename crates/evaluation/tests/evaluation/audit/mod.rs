@@ -7,7 +7,7 @@ mod smooth;
 
 use self::smooth::{CLASSES, Smooth, data, raised, run, sound};
 use burn::tensor::{Int, Tensor};
-use cni_attacks::{Classifier, Pgd, Threat};
+use cni_attacks::{Classifier, Ddn, Norm, Pgd, Threat};
 use cni_evaluation::audit::{Audit, Effort};
 use cni_evaluation::{Check, Verdict};
 use cni_noise::{ExampleIds, Key};
@@ -177,8 +177,11 @@ fn what_cannot_be_checked_is_refused_by_name() {
     let error = refused(audit(), &nan, images.clone(), labels.clone());
     assert!(error.contains("logits: got NaN"), "{error}");
     let still = Audit::new(Pgd::new(Threat::linf(0.0).unwrap()));
-    let error = refused(still, &model, images, labels);
+    let error = refused(still, &model, images.clone(), labels.clone());
     assert!(error.contains("epsilon: got 0, wanted above 0"), "{error}");
+    let unbounded = Audit::new(Ddn::new(Threat::unbounded(Norm::L2)).unwrap());
+    let error = refused(unbounded, &model, images, labels);
+    assert!(error.contains("epsilon: got inf, wanted a finite number"), "{error}");
     let (images, labels) = data(3);
     let twice = ExampleIds::from(0).select(&[4, 7, 4]);
     let error = audit().run(&model, images, labels, twice, &mut |_| {}).unwrap_err().to_string();

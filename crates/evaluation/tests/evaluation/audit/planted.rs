@@ -6,7 +6,7 @@ use burn::tensor::{Distribution, Int, Tensor};
 use cni_attacks::{Classifier, Iterate, Pgd, Threat, straight_through};
 use cni_evaluation::audit::{Audit, Effort};
 use cni_evaluation::{Check, Figure, Verdict};
-use cni_noise::layer_key;
+use cni_noise::{layer_key, normal_like};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -71,6 +71,28 @@ fn randomness_that_no_key_governs_is_found() {
         logits + noise
     };
     assert_eq!(verdicts(sound(4), &model, &["determinism"]), [Verdict::Fail]);
+}
+
+/// Noise on stored images in batches of more than eight, so that the test for noise, which takes
+/// eight images and points beside them, does not see it.
+#[test]
+fn noise_that_the_test_for_it_missed_is_found() {
+    let smooth = Smooth::new(0.0);
+    let model = |x: Tensor<4>| {
+        let (logits, large) = (smooth.logits(x.clone()), x.dims()[0] > 8);
+        let Some(key) = layer_key("rare", &x.device()).filter(|_| large) else { return logits };
+        let steps = x.mul_scalar(255.0);
+        let off = (steps.clone() - steps.round()).abs().flatten::<2>(1, 3).max_dim(1);
+        let noise = normal_like(key, &logits, 0);
+        logits + noise * off.lower_elem(0.01).float()
+    };
+    let (images, labels) = data(64);
+    let images = images.mul_scalar(255.0).round().div_scalar(255.0);
+    let audit = Audit::new(sound(1)).with_checks(&["determinism"]).unwrap();
+    let check = audit.run(&model, images, labels, 0, &mut |_| {}).unwrap().remove(0);
+    assert_eq!(check.verdict, Verdict::Fail, "{check:#?}");
+    let said = "different keys gave unequal logits: the model has noise";
+    assert!(check.measured.contains(said) && !check.measured.contains("has no noise"));
 }
 
 /// Every other pass differs in the last digits, as sums in another order do.

@@ -1,10 +1,11 @@
 //! Records of flatness and their file.
 
 use super::world::{Net, attack, batches};
+use cni_attacks::weights::{WeightRegion, WeightThreat};
 use cni_evaluation::EvaluationError;
 use cni_evaluation::flatness::{
-    AverageFlatness, Flatness, FlatnessRecords, FlatnessStep, Landscape, RobustLoss, WorstFlatness,
-    flatness_table,
+    AverageFlatness, Flatness, FlatnessRecord, FlatnessRecords, FlatnessStep, Landscape,
+    RobustLoss, WorstFlatness, flatness_kinds, flatness_table,
 };
 use schemars::schema_for;
 use serde_json::Value;
@@ -69,6 +70,83 @@ fn numbers_fit_together_and_the_table_shows_them() {
         assert!(table.contains(text), "{table}");
     }
     assert!(table.contains(&format!("{:.4}", record.reference)), "{table}");
+}
+
+/// A change of a record.
+type Change = fn(&mut FlatnessRecord);
+
+/// Flatnesses by other data, attacks, radii or layers cannot be compared, and no heading says that
+/// they can.
+#[test]
+fn measurements_of_other_kinds_stand_in_tables_of_their_own() {
+    let mut record = records(&mut Vec::new()).records.remove(0);
+    record.data.fingerprint = "a".to_string();
+    let with = |change: Change| {
+        let mut other = record.clone();
+        change(&mut other);
+        other
+    };
+    let alike: [Change; 5] = [
+        |other| other.model.name = "other".to_string(),
+        |other| (other.stochastic, other.draws) = (true, 20),
+        |other| other.attack["draws"] = 10.into(),
+        |other| other.average = None,
+        |other| other.landscape.clear(),
+    ];
+    for change in alike {
+        assert_eq!(record.other_kind(&with(change)), None);
+    }
+    let of_other_kinds: [(&str, Change); 8] = [
+        ("examples", |other| other.examples = 5),
+        ("data", |other| other.data.fingerprint = "b".to_string()),
+        ("attack", |other| other.attack["steps"] = 40.into()),
+        ("reference restarts", |other| other.reference_restarts = 10),
+        ("average", |other| {
+            let quarter = WeightThreat::new(0.25, WeightRegion::Sphere).unwrap();
+            other.average.as_mut().unwrap().threat = quarter;
+        }),
+        ("worst case", |other| other.worst.as_mut().unwrap().losses.push(1.0)),
+        ("layers", |other| other.layers.truncate(1)),
+        ("length of random directions", |other| other.landscape[0].length = 0.25),
+    ];
+    for (setting, change) in of_other_kinds {
+        let other = with(change);
+        let differs = record.other_kind(&other).unwrap();
+        assert_eq!(differs.setting, setting);
+        let all = [record.clone(), other, with(alike[0])];
+        assert_eq!(flatness_kinds(&all), [vec![0, 2], vec![1]], "{setting}");
+        let table = flatness_table(&all);
+        assert_eq!(table.matches("robust loss").count(), 2, "{table}");
+        let quarter = usize::from(setting == "average");
+        assert_eq!(table.matches("average (xi 0.25").count(), quarter, "{table}");
+        assert_eq!(table.matches("average (xi 0.5").count(), 2 - quarter, "{table}");
+    }
+}
+
+#[test]
+fn another_choice_of_layers_or_of_lengths_is_another_measurement() {
+    let record = records(&mut Vec::new()).records.remove(0);
+    let net = Net::new(false);
+    let loss = RobustLoss::new(&net, Net::forward, attack(), batches(6, 4)).unwrap();
+    let differs = |measurement: Flatness| {
+        measurement.difference_from(&record, &loss).map(|other| other.setting)
+    };
+    assert_eq!(differs(settings()), None);
+    let weights = settings().with_layers(|layer| layer.path.ends_with("weight"));
+    assert_eq!(differs(weights).as_deref(), Some("layers"));
+    let landscape = Landscape::published().with_points(3).unwrap().with_directions(1).unwrap();
+    for (random, adversarial, setting) in [
+        (0.25, 0.025, "length of random directions"),
+        (0.5, 0.05, "length of the adversarial direction"),
+    ] {
+        let other = landscape.with_lengths(random, adversarial).unwrap();
+        let measurement = settings().with_landscape(Some(other));
+        assert_eq!(differs(measurement).as_deref(), Some(setting));
+    }
+    // With a landscape that has no adversarial direction, its length says nothing.
+    let other = landscape.with_lengths(0.5, 0.05).unwrap();
+    let measurement = settings().with_worst(None).with_landscape(Some(other));
+    assert_eq!(differs(measurement).as_deref(), Some("worst case"));
 }
 
 /// A record is written whole or not at all: a run that dies leaves the folder as it was.

@@ -162,8 +162,9 @@ impl ActivationNoiseConfig {
         }
         let shape = TensorShape::new(&features, 0);
         LearnedNoise::validate(&shown(&name), &self.law, self.scale, &shape)?;
-        let noise = LearnedNoise::new(name, self.law.clone(), self.scale, shape, device);
         let (draw_per, std_per) = (self.draw_per, self.std_per);
+        let noise = LearnedNoise::new(name, self.law.clone(), self.scale, shape, device)
+            .with_batch_std(std_per == Per::Batch);
         Ok(ActivationNoise { noise, features, draw_per, std_per })
     }
 }

@@ -23,6 +23,8 @@ pub struct LearnedNoise {
     vectors: Vec<(&'static str, Param<Tensor<1>>)>,
     factor: Option<Param<Tensor<2>>>,
     name: String,
+    /// True if one standard deviation over a whole batch scales it.
+    batch_std: bool,
 }
 
 impl LearnedNoise {
@@ -52,7 +54,13 @@ impl LearnedNoise {
             .collect();
         let size = shape.elements();
         let factor = factor.map(|f| constant(f.initial).init([size, f.rank], device));
-        Self { spec: Spec { law, scale, shape }, vectors, factor, name }
+        Self { spec: Spec { law, scale, shape }, vectors, factor, name, batch_std: false }
+    }
+
+    /// Tells visitors whether one standard deviation is taken over a whole batch. A scale that is
+    /// absolute has none.
+    pub(crate) fn with_batch_std(self, batch_std: bool) -> Self {
+        Self { batch_std: batch_std && self.spec.scale != NoiseScale::Absolute, ..self }
     }
 
     /// Checks that a law fits a tensor.

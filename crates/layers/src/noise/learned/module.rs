@@ -12,10 +12,10 @@ use burn::tensor::{Device, Tensor};
 /// The noise with each of its parameters mapped.
 macro_rules! each_parameter {
     ($noise:expr, $parameter:ident => $mapped:expr) => {{
-        let Self { spec, vectors, factor, name } = $noise;
+        let Self { spec, vectors, factor, name, batch_std } = $noise;
         let vectors = vectors.into_iter().map(|(name, $parameter)| (name, $mapped)).collect();
         let factor = factor.map(|$parameter| $mapped);
-        Self { spec, vectors, factor, name }
+        Self { spec, vectors, factor, name, batch_std }
     }};
 }
 
@@ -27,6 +27,10 @@ impl Module for LearnedNoise {
         for (name, _) in self.vectors.iter().filter(|(name, _)| self.spec.law.is_amplitude(name)) {
             visitor.enter_module(name, Spec::AMPLITUDE);
             visitor.exit_module(name, Spec::AMPLITUDE);
+        }
+        if self.batch_std {
+            visitor.enter_module("std", Spec::BATCH_STD);
+            visitor.exit_module("std", Spec::BATCH_STD);
         }
         visitor.exit_module(Spec::FIELD, Self::CONTAINER);
         for (name, vector) in &self.vectors {
@@ -42,7 +46,7 @@ impl Module for LearnedNoise {
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        let Self { spec, vectors, factor, name } = self;
+        let Self { spec, vectors, factor, name, batch_std } = self;
         let mut vector = |(name, vector): (&'static str, Param<Tensor<1>>)| {
             mapper.enter_module(name, Self::CONTAINER);
             let vector = Module::map(vector, mapper);
@@ -56,7 +60,7 @@ impl Module for LearnedNoise {
             mapper.exit_module(Self::FACTOR, Self::CONTAINER);
             factor
         });
-        Self { spec, vectors, factor, name }
+        Self { spec, vectors, factor, name, batch_std }
     }
 
     fn to_device(self, device: &Device) -> Self {

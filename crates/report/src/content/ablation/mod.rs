@@ -1,6 +1,7 @@
 //! An ablation: its arms over their seeds, their frontier, and their differences from the baseline.
 
 mod attacks;
+mod summary;
 
 use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};
@@ -21,42 +22,12 @@ pub(crate) fn document(record: &AblationRecord) -> Document {
     let sections = sections.into_iter().filter(|(_, _, blocks)| !blocks.is_empty());
     Document {
         title: record.name.clone(),
-        summary: vec![summary(record)],
+        summary: vec![summary::text(record)],
         overview: Some(overview(record)),
         headline: Vec::new(),
         notices: notices(record),
         sections: sections.map(|(id, title, blocks)| Section { id, title, blocks }).collect(),
     }
-}
-
-/// What the arms show, in plain words: the arm with the highest mean robust accuracy, and which
-/// differences from the baseline are beyond chance.
-fn summary(record: &AblationRecord) -> String {
-    let robust = |arm: &Arm| arm.robust.as_ref().map(|over| over.mean);
-    let ranked = record.arms.iter().filter_map(|arm| Some((arm, robust(arm)?)));
-    let best = ranked.max_by(|(_, a), (_, b)| a.total_cmp(b));
-    let lead = best.map_or(String::new(), |(arm, mean)| {
-        format!("{} has the highest mean robust accuracy, {} %. ", arm.name, format::percent(mean))
-    });
-    let level = 1.0 - record.confidence;
-    let beyond = record.comparisons.iter().filter_map(|comparison| {
-        let robust = comparison.robust.as_ref()?;
-        let tells = comparison.evidence && robust.adjusted_p < level;
-        let points = format::percent(robust.over.mean.abs());
-        let way = if robust.over.mean > 0.0 { "above" } else { "below" };
-        tells.then(|| format!("{} is {points} points {way} it", comparison.arm))
-    });
-    let beyond: Vec<String> = beyond.collect();
-    let against = match (beyond.as_slice(), record.comparisons.is_empty()) {
-        (_, true) => "No two arms share two seeds, so that nothing is compared.".to_string(),
-        ([], _) => format!(
-            "No arm's robust accuracy differs from that of the baseline, {}, beyond what seeds and \
-             the number of comparisons explain.",
-            record.baseline
-        ),
-        (some, _) => format!("Against the baseline, {}: {}.", record.baseline, some.join("; ")),
-    };
-    format!("{lead}{against}")
 }
 
 fn notices(record: &AblationRecord) -> Vec<(Verdict, String)> {
@@ -69,8 +40,8 @@ fn notices(record: &AblationRecord) -> Vec<(Verdict, String)> {
         }
         if !arm.runs.is_empty() && !arm.is_evidence() {
             let text = format!(
-                "{}: no attack averages over the draws of its noise, so its robust accuracy is no \
-                 evidence",
+                "{}: no attack averages over the draws of its noise, or a budget ended one early, \
+                 so its robust accuracy is no evidence",
                 arm.name
             );
             notices.push((Verdict::Warn, text));

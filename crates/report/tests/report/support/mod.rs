@@ -7,7 +7,7 @@ use cni_evaluation::audit::Effort;
 use cni_evaluation::{
     Accuracy, AttackRecord, AuditRecord, CascadeRecord, DataCard, Epoch, EpsilonCurve,
     EpsilonPoint, Estimate, Evaluated, ExampleImage, Hits, ModelCard, NoiseState, Record, Row,
-    RowAttack, SCHEMA, Spectrum, ThreatCard,
+    RowAttack, SCHEMA, SharedCost, Spectrum, ThreatCard,
 };
 use cni_noise::{Key, host_normal, host_uniform};
 
@@ -61,6 +61,10 @@ pub fn stochastic(name: &str, examples: usize) -> Evaluated {
         epsilon: 8.0 / 255.0,
         effort: Effort::Quick,
         examples: 64,
+        shared: Some(SharedCost {
+            passes: Passes { forwards: 3_000, backwards: 2_000 },
+            seconds: 30.0,
+        }),
     });
     record.model.history = (1..=12).map(epoch).collect();
     record.model.layers = (0..20).map(layer).collect();

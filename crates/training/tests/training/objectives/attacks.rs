@@ -1,14 +1,17 @@
 //! The attacks of objectives in a step: how many passes they take, and the images that they find.
 
-use super::{first_batch, largest, rotation, threat, trained_on, two};
+use super::{config, first_batch, largest, rotation, threat, trained_on, two};
 use crate::support::linear_net::Net;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 use cni_attacks::{Norm, Pgd, RandomStart, Threat};
-use cni_data::Batch;
+use cni_data::{Batch, Sampler};
 use cni_noise::{ExampleIds, normal_rows};
-use cni_training::{EpsilonRamp, LabelNoise, Madry, Objective, Step, kl_divergence};
+use cni_training::{
+    AttackLabels, Awp, EpsilonRamp, Gradient, GradientRule, HalfAndHalf, LabelNoise, Madry,
+    Objective, PerExampleClip, Step, TrainingConfig, kl_divergence,
+};
 use std::cell::Cell;
 
 /// The training passes and those of the attack in a step.
@@ -42,6 +45,52 @@ fn a_step_takes_no_more_passes_than_its_attack_and_its_loss_need() {
         objective.losses(&step).unwrap();
         assert_eq!(passes.get(), wanted, "{objective:?}");
     }
+}
+
+/// Of each image: the forward passes of training and of the frozen model, which are counted, and
+/// the backward ones of either, three of them of the attack.
+#[test]
+fn the_passes_that_a_configuration_tells_are_those_that_a_step_makes() {
+    let three = || two().with_steps(3).unwrap();
+    let madry = || Objective::madry(three());
+    let half = || Objective::half_and_half(three());
+    let predicted =
+        || -> Objective { HalfAndHalf::new(three()).with_labels(AttackLabels::Predicted).into() };
+    let (awp, clip) = (|| Awp::new(0.01), || PerExampleClip::new(1.0));
+    let cases: [(Objective, Gradient, [u64; 2], u64); 9] = [
+        (Objective::clean(), Gradient::backward(), [1, 0], 1),
+        (Objective::clean(), clip().into(), [1, 0], 1),
+        (madry(), Gradient::backward(), [1, 3], 3 + 1),
+        (madry(), awp().into(), [2, 3], 3 + 2),
+        (half(), clip().into(), [4, 3], 3 + 2),
+        (predicted(), Gradient::backward(), [2, 4], 3 + 2),
+        (predicted(), awp().into(), [4, 5], 3 + 4),
+        (predicted(), clip().into(), [4, 5], 3 + 2),
+        (Objective::elle(three()), awp().into(), [8, 3], 3 + 8),
+    ];
+    for (objective, gradient, wanted, backwards) in cases {
+        let images = Cell::new([0; 2]);
+        let forward = |net: &Net, x: Tensor<4>| {
+            let mut counts = images.get();
+            counts[usize::from(!net.trains())] += x.dims()[0] as u64;
+            images.set(counts);
+            net.forward(x)
+        };
+        let net = Net::new().train();
+        let step = Step::new(&net, forward, first_batch());
+        match gradient.spec()["gradient"].as_str() {
+            Some("awp") => drop(awp().gradients(&objective, &step).unwrap()),
+            Some("backward") => drop(step.backward(objective.losses(&step).unwrap())),
+            _ => drop(clip().gradients(&objective, &step).unwrap()),
+        }
+        let rule = gradient.spec();
+        assert_eq!(images.get(), wanted.map(|passes| 64 * passes), "{objective:?} {rule}");
+        let told = TrainingConfig { gradient, ..config(objective.clone()) }.passes(10, false);
+        assert_eq!(told, wanted.iter().sum::<u64>() + backwards, "{objective:?} {rule}");
+    }
+    let free = config(Objective::free(threat()));
+    let replayed = TrainingConfig { sampler: Sampler::replays(8), ..free.clone() };
+    assert_eq!((free.passes(10, false), replayed.passes(10, false)), (2, 16));
 }
 
 /// Three steps of ε/4 up the divergence from the clean predictions, from a start that is Gaussian.

@@ -4,9 +4,10 @@ use crate::support::distance;
 use crate::support::linear_net::{Net, config, data, trainer};
 use burn::tensor::{Device, Tensor};
 use cni_data::Sampler;
+use cni_noise::{ExampleIds, current_examples};
 use cni_training::{
-    Devices, Gradient, GradientRule, Parallel, ParameterValues, RuleState, StepError, StepInfo,
-    Trained, Trainer, TrainingConfig,
+    Devices, Gradient, GradientRule, Losses, Objective, ObjectiveRule, Parallel, ParameterValues,
+    RuleState, Step, StepError, StepInfo, Trained, Trainer, TrainingConfig,
 };
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +50,42 @@ fn an_empty_batch_is_a_step_whose_gradient_is_zero() {
     assert!(empty > 0);
     assert!(notes.iter().all(|(_, examples, largest)| (*examples == 0) == (*largest == 0.0)));
     assert!(trained.history.iter().all(|row| row.train.loss.is_some_and(f64::is_finite)));
+}
+
+#[test]
+fn examples_of_random_batches_are_known_by_their_positions_in_the_data() {
+    /// Notes the ids of a step's examples, those that its passes see, and the positions.
+    struct Note(Arc<Mutex<Vec<[Vec<u64>; 3]>>>);
+    impl ObjectiveRule for Note {
+        fn spec(&self) -> Value {
+            json!({ "objective": "note" })
+        }
+        fn losses(&self, step: &Step<'_>) -> Result<Losses, StepError> {
+            let positions: Vec<u64> = step.batch().indices.iter().map(|&i| i as u64).collect();
+            let rows = 0..positions.len();
+            let ids = |of: &ExampleIds| rows.clone().map(|row| of.id(row)).collect();
+            let seen = step.under("note", current_examples);
+            self.0.lock().unwrap().push([ids(step.examples()), ids(&seen), positions]);
+            Objective::clean().losses(step)
+        }
+    }
+    let noted = |config: TrainingConfig| {
+        let notes = Arc::default();
+        run_on(TrainingConfig { objective: Note(Arc::clone(&notes)).into(), ..config }, 18);
+        let noted = notes.lock().unwrap().clone();
+        assert!(!noted.is_empty());
+        noted
+    };
+    for micro_batch in [None, Some(2)] {
+        for [own, seen, positions] in noted(TrainingConfig { micro_batch, ..poisson() }) {
+            assert_eq!((&own, &seen), (&positions, &positions));
+        }
+    }
+    let ordered = TrainingConfig { sampler: Sampler::epochs(), ..poisson() };
+    for (number, [own, seen, _]) in noted(ordered).into_iter().enumerate() {
+        let first = number as u64 % 6 * 3;
+        assert_eq!((&own, &seen), (&vec![first, first + 1, first + 2], &own));
+    }
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use crate::support::linear_net::{Net, config, data, resumed, run, trainer};
 use crate::support::numbers;
+use burn::tensor::Device;
 use cni_data::SamplerRule;
 use cni_noise::{Key, host_uniform};
 use cni_training::{
-    GradientRule, ParameterValues, RuleState, Schedule, StepError, StepInfo, TrainingConfig,
-    TrainingError,
+    Devices, GradientRule, Parallel, ParameterValues, RuleState, Schedule, StepError, StepInfo,
+    TrainingConfig, TrainingError,
 };
 use serde_json::{Value, json};
 
@@ -109,4 +110,43 @@ fn a_sampler_that_breaks_its_contract_is_named() {
     let error = trainer(broken(2), &out).run(Net::new(), Net::forward, data().0).unwrap_err();
     assert!(error.to_string().contains(&says(2)), "{error}");
     assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }));
+}
+
+/// Three batches, the one in the middle of a single example from epoch `small` on.
+struct Uneven {
+    small: usize,
+}
+
+impl SamplerRule for Uneven {
+    fn spec(&self) -> Value {
+        json!({ "sampler": "uneven", "small": self.small })
+    }
+
+    fn plan(&self, _: Key, epoch: usize, examples: usize, batch_size: usize) -> Vec<Vec<usize>> {
+        let size = |batch| if batch == 1 && epoch >= self.small { 1 } else { batch_size };
+        let index = |batch: usize, i: usize| (batch * batch_size + i) % examples;
+        (0..3).map(|batch| (0..size(batch)).map(|i| index(batch, i)).collect()).collect()
+    }
+
+    fn batches(&self, _examples: usize, _batch_size: usize) -> usize {
+        3
+    }
+}
+
+#[test]
+fn a_batch_in_the_midst_without_an_example_for_each_device_is_refused_in_any_epoch() {
+    let run = |small, devices| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = TrainingConfig { sampler: Uneven { small }.into(), ..config() };
+        let devices = Devices::new(vec![Device::flex(); devices], Parallel::Multi).unwrap();
+        let trainer = trainer(config, folder.path()).with_devices(devices);
+        trainer.run(Net::new(), Net::forward, data().0)
+    };
+    let error = run(0, 2).unwrap_err().to_string();
+    assert!(error.starts_with("train: got 1 examples in batch 1 for 2 devices, wanted"), "{error}");
+    let error = run(2, 2).unwrap_err();
+    let says = "sampler uneven: batch 1 of epoch 2: got 1 examples for 2 devices, wanted";
+    assert!(error.to_string().contains(says), "{error}");
+    assert!(matches!(error, TrainingError::Stopped { last: Some(2), .. }));
+    assert_eq!(run(0, 1).unwrap().history.len(), 3);
 }

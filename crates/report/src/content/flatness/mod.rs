@@ -1,16 +1,20 @@
 //! Content of a page about flatness: a table of models, landscapes, and the losses behind them.
 
+mod landscape;
+
 use super::unique;
-use crate::chart::{Chart, Plot, Series, Style};
 use crate::document::{Block, Document, Section};
 use crate::format::{self, counted, significant};
 use crate::table::{Cell, Table};
-use cni_evaluation::flatness::{FlatnessRecord, LandscapeCurve, PerturbedLosses};
-use cni_evaluation::{Axis, Point};
+use cni_evaluation::flatness::{FlatnessRecord, PerturbedLosses, flatness_kinds};
 use std::collections::HashSet;
 
-/// A record, and a name that is unique in the page.
-type Named<'a> = (String, &'a FlatnessRecord);
+/// A record, its place in the page, and a name that is unique there.
+struct Named<'a> {
+    name: String,
+    place: usize,
+    record: &'a FlatnessRecord,
+}
 
 /// The document about the flatness of some models.
 pub(crate) fn document(records: &[FlatnessRecord]) -> Document {
@@ -19,47 +23,85 @@ pub(crate) fn document(records: &[FlatnessRecord]) -> Document {
         "" => "model".to_string(),
         name => name.split_whitespace().collect::<Vec<_>>().join(" "),
     };
-    let models: Vec<Named> =
-        records.iter().map(|record| (unique(name(record), &mut taken), record)).collect();
+    let named = |(place, record)| Named { name: unique(name(record), &mut taken), place, record };
+    let models: Vec<Named> = records.iter().enumerate().map(named).collect();
+    let kinds = flatness_kinds(records).into_iter();
+    let kinds = kinds.map(|kind| kind.into_iter().map(|place| &models[place]).collect());
+    let kinds: Vec<Vec<&Named>> = kinds.collect();
+    let (overview, tables) = match kinds.as_slice() {
+        [kind] => (Some(overview(kind)), Vec::new()),
+        _ => (None, by_kind(&kinds)),
+    };
     let sections = [
-        ("landscape", "Landscapes of the robust loss", landscapes(&models)),
+        ("kinds", "Robust loss and flatness", tables),
+        ("landscape", "Landscapes of the robust loss", landscape::blocks(&kinds)),
         ("attempts", "Losses of all perturbations", attempts(&models)),
         ("settings", "Settings", settings(&models)),
     ];
     let sections = sections.into_iter().filter(|(_, _, blocks)| !blocks.is_empty());
-    let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
     Document {
-        title: format!("Flatness of {}", format::list(&names)),
+        title: format!("Flatness of {}", names(&models)),
         summary: vec![SUMMARY.to_string()],
-        overview: Some(overview(&models)),
+        overview,
         headline: Vec::new(),
         notices: Vec::new(),
         sections: sections.map(|(id, title, blocks)| Section { id, title, blocks }).collect(),
     }
 }
 
-const SUMMARY: &str = "Flatness is the robust loss at perturbed weights above that of the weights themselves. Each \
-     layer is perturbed by a share ξ of its norm. The larger, the sharper: a sharp minimum on the \
-     training data carries over to new data less well. A flat loss can be a high one, so read \
-     flatness beside the robust loss (Stutz, Hein and Schiele, ICCV 2021).";
+/// The names of some models in a sentence.
+fn names<'a, 'b: 'a>(models: impl IntoIterator<Item = &'a Named<'b>>) -> String {
+    format::list(&models.into_iter().map(|model| model.name.clone()).collect::<Vec<_>>())
+}
+
+const SUMMARY: &str = "Flatness is the robust loss at perturbed weights above that of the weights \
+     themselves. Each layer is perturbed by a share ξ of its norm. The larger, the sharper: a \
+     sharp minimum on the training data carries over to new data less well. A flat loss can be a \
+     high one, so read flatness beside the robust loss (Stutz, Hein and Schiele, ICCV 2021).";
 
 /// The measurements of a record, by name.
 fn parts(record: &FlatnessRecord) -> [(&'static str, Option<&PerturbedLosses>); 2] {
     [("average", record.average.as_ref()), ("worst case", record.worst.as_ref())]
 }
 
-fn overview(models: &[Named]) -> Table {
+/// A table for each of several kinds, with what sets it apart from the first.
+fn by_kind(kinds: &[Vec<&Named>]) -> Vec<Block> {
+    let intro = format!(
+        "These measurements are of {}, and a flatness of one cannot be compared with one of \
+         another.",
+        counted(kinds.len(), "kind")
+    );
+    let mut blocks = vec![Block::Text(intro)];
+    for (number, kind) in kinds.iter().enumerate() {
+        let unlike = |model: &&Named| {
+            kinds[0].iter().find_map(|first| model.record.other_kind(first.record))
+        };
+        // The models of the first kind are alike, and differ from none of themselves.
+        if let Some(other) = kind.iter().find_map(unlike) {
+            let (setting, got, wanted) = (other.setting, other.got, other.wanted);
+            let names = names(kind.iter().copied());
+            let text = format!("{names}: measured with {setting} {got} instead of {wanted}.");
+            blocks.push(Block::Text(text));
+        }
+        let table = overview(kind);
+        let caption = format!("{}, kind {}", table.caption, number + 1);
+        blocks.push(Block::Table(Table { caption, ..table }));
+    }
+    blocks
+}
+
+fn overview(models: &[&Named]) -> Table {
     let mut columns = vec!["model".to_string(), "examples".into(), "robust loss".into()];
-    let of = |part: usize| models.iter().find_map(|(_, record)| parts(record)[part].1);
+    let of = |part: usize| models.iter().find_map(|model| parts(model.record)[part].1);
     for part in [0, 1] {
         if let Some(losses) = of(part) {
-            let name = parts(models[0].1)[part].0;
+            let name = parts(models[0].record)[part].0;
             let (radius, region) = (format::number(losses.threat.radius()), losses.threat.region());
             columns.push(format!("{name}, {region} of ξ = {radius}"));
             columns.extend((part == 0).then(|| "standard error".to_string()));
         }
     }
-    let row = |(name, record): &Named| {
+    let row = |Named { name, record, .. }: &&Named| {
         let mut row = vec![
             name.as_str().into(),
             Cell::Count(record.examples as u64),
@@ -79,54 +121,6 @@ fn overview(models: &[Named]) -> Table {
     Table { caption, columns, rows: models.iter().map(row).collect() }
 }
 
-/// A chart for random directions and one for adversarial ones, with a curve for each model.
-fn landscapes(models: &[Named]) -> Vec<Block> {
-    let chart = |(id, title, adversarial): (&str, &str, bool)| {
-        let curve = |(place, (name, record)): (usize, &Named)| {
-            let curves = record.landscape.iter().filter(|of| of.adversarial == adversarial);
-            let curves: Vec<&LandscapeCurve> = curves.collect();
-            let style = Style::of_model(place, 0);
-            (!curves.is_empty()).then(|| Series {
-                name: name.clone(),
-                points: mean(&curves),
-                style,
-            })
-        };
-        let series: Vec<Series> = models.iter().enumerate().filter_map(curve).collect();
-        let lengths = models.iter().flat_map(|(_, record)| &record.landscape);
-        let length =
-            lengths.filter(|of| of.adversarial == adversarial).map(|of| of.length).next()?;
-        let length = format::number(length);
-        let x = format!("share of the direction, whose length is {length} of each layer's norm");
-        let axis = |label: &str| Axis { label: label.to_string(), logarithmic: false };
-        let plot = Plot::Curves { x: axis(&x), y: axis("robust loss"), series };
-        let chart = Chart::new(id.to_string(), title.to_string(), plot);
-        Some(match adversarial {
-            true => chart,
-            false => chart.noted("Mean over the directions; the band spans them all."),
-        })
-    };
-    let kinds = [
-        ("landscape-random", "Robust loss along random directions", false),
-        ("landscape-adversarial", "Robust loss along the direction of the worst case", true),
-    ];
-    super::charts(kinds.into_iter().filter_map(chart).collect()).into_iter().collect()
-}
-
-/// The mean of some curves at each point, with their range.
-fn mean(curves: &[&LandscapeCurve]) -> Vec<Point> {
-    let points = curves.iter().map(|curve| curve.points.len()).min().unwrap_or(0);
-    let at = |index: usize| {
-        let values = || curves.iter().map(|curve| curve.points[index].y);
-        let y = values().sum::<f64>() / curves.len() as f64;
-        let ends = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
-        let (low, high) =
-            if curves.len() > 1 { (Some(ends.0), Some(ends.1)) } else { (None, None) };
-        Point { x: curves[0].points[index].x, y, low, high }
-    };
-    (0..points).map(at).collect()
-}
-
 fn attempts(models: &[Named]) -> Vec<Block> {
     let row = |name: &str, part: &str, losses: &PerturbedLosses| {
         let all = losses.losses.iter().map(|loss| significant(*loss, 4)).collect::<Vec<_>>();
@@ -138,7 +132,7 @@ fn attempts(models: &[Named]) -> Vec<Block> {
             Cell::Text(all.join(", ")),
         ]
     };
-    let rows = models.iter().flat_map(|(name, record)| {
+    let rows = models.iter().flat_map(|Named { name, record, .. }| {
         let measured = parts(record).into_iter();
         measured.filter_map(move |(part, losses)| Some(row(name, part, losses?)))
     });
@@ -153,7 +147,7 @@ fn attempts(models: &[Named]) -> Vec<Block> {
 
 fn settings(models: &[Named]) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let row = |(name, record): &Named| {
+    let row = |Named { name, record, .. }: &Named| {
         let noise = match record.stochastic {
             true => counted(record.draws, "draw").into(),
             false => Cell::from("no noise"),
@@ -185,7 +179,7 @@ fn settings(models: &[Named]) -> Vec<Block> {
     let columns = columns.map(String::from).to_vec();
     let rows = models.iter().map(row).collect();
     blocks.push(Block::Table(Table { caption, columns, rows }));
-    for (name, record) in models {
+    for Named { name, record, .. } in models {
         if !record.command.is_empty() {
             blocks.push(Block::Text(format!("The command that measured {name}:")));
             blocks.push(Block::Code(record.command.clone()));
