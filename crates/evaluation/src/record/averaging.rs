@@ -7,7 +7,7 @@ use cni_attacks::Transfer;
 pub(crate) enum Averaging {
     /// It averages over several draws.
     Averages,
-    /// It uses one draw at a time.
+    /// It uses one draw at a time, or stops where draws disagree.
     Neglects,
     /// It asks the model nothing that a draw could change.
     AsksNothing,
@@ -47,6 +47,25 @@ pub(crate) struct Part<'a> {
     points: u64,
     /// True if its points come from the attacked model with its noise held or off.
     from_itself: bool,
+}
+
+/// The minimum-norm attacks of this library, as their settings name them. On a noisy model their
+/// result lies where the draws that decide change their mind, and about every other draw is right.
+const NEAREST: [&str; 9] = [
+    "fab",
+    "deepfool",
+    "ddn",
+    "fmn",
+    "carlini_wagner",
+    "carlini_wagner_linf",
+    "ead",
+    "hop_skip_jump",
+    "boundary",
+];
+
+/// True if an attack with these settings looks for the nearest image.
+pub(crate) fn looks_for_the_nearest(spec: &serde_json::Value) -> bool {
+    spec["attack"].as_str().is_some_and(|name| NEAREST.contains(&name))
 }
 
 /// The members of an attack. The record of the gradients' draws comes first; older records have
@@ -99,7 +118,7 @@ impl Part<'_> {
     fn averaging(&self) -> Averaging {
         match self.gradient_draws {
             // Draws that choose among its points do not average the gradients that made them.
-            _ if self.from_itself => Averaging::Neglects,
+            _ if self.from_itself || NEAREST.contains(&self.name) => Averaging::Neglects,
             None if self.asks_of_others() && self.points <= 1 => Averaging::AsksNothing,
             draws if draws.unwrap_or(self.draws) > 1 => Averaging::Averages,
             _ => Averaging::Neglects,
@@ -132,6 +151,16 @@ mod tests {
         assert!(!worst(&[(suite(1), Some(1))]) && worst(&[(suite(8), Some(8))]));
         assert_eq!(averaging(&suite(1), None), Averaging::Neglects);
         assert_eq!(averaging(&suite(8), Some(8)), Averaging::Averages);
+    }
+
+    #[test]
+    fn the_nearest_image_of_a_noisy_model_is_no_evidence() {
+        let fab = || json!({ "attack": "fab", "draws": 20 });
+        assert_eq!(averaging(&fab(), Some(20)), Averaging::Neglects);
+        // Beside an attack that averages, as in AutoAttack's suite, it does no harm.
+        let apgd = json!({ "attack": "apgd", "draws": 20 });
+        let suite = json!({ "attack": "suite", "attacks": [apgd, fab()] });
+        assert_eq!(averaging(&suite, Some(20)), Averaging::Averages);
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl Record {
     /// An attack that does not average over the draws of a noisy model is misled by each of them,
     /// and breaks fewer images than one that does (Athalye et al., arXiv 1802.00420). The accuracy
     /// under it is therefore no evidence of robustness. Neither is that under a transfer from the
-    /// model itself with its noise held or off.
+    /// model itself with its noise held or off, nor that under a minimum-norm attack, which stops
+    /// at the boundary, where about every other draw is right.
     pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
         let averages = averaging(&attack.spec, attack.gradient_draws) != Averaging::Neglects;
         !self.stochastic || averages

@@ -1,6 +1,7 @@
 //! Warnings that a reader should know before trusting a record. The [checks](crate::audit) look
 //! deeper.
 
+use crate::record::averaging::looks_for_the_nearest;
 use crate::{AttackRecord, Record, Row};
 use cni_attacks::Access;
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ enum Warning<'a> {
     Probabilities,
     /// No attack averages its gradient over several draws of a noisy model.
     NoEot,
+    /// An attack looks for the nearest image of a noisy model.
+    Nearest { attack: &'a str },
     /// Some examples had a gradient that is zero in every pixel.
     ZeroGradients { attack: &'a str, examples: usize, attacked: usize },
     /// Attacks without gradients broke examples that attacks with gradients did not break.
@@ -41,6 +44,11 @@ impl fmt::Display for Warning<'_> {
                 f,
                 "the model is stochastic and no attack averages its gradient over draws (EOT); \
                  robust accuracy is overestimated"
+            ),
+            Self::Nearest { attack } => write!(
+                f,
+                "{attack} looks for the nearest image, which on a noisy model lies where about \
+                 every other draw is right, however large the radius: its accuracy is no evidence"
             ),
             Self::ZeroGradients { attack, examples, attacked } => write!(
                 f,
@@ -120,8 +128,12 @@ pub(crate) fn of(record: &Record, rows: &[Row], seen: Seen) -> Vec<String> {
         warnings.push(Warning::FewDraws { draws: record.draws });
     }
     warnings.extend(one_group(record));
-    if record.stochastic && !record.attacks.iter().any(averages) {
-        warnings.push(Warning::NoEot);
+    if record.stochastic {
+        let nearest = record.attacks.iter().filter(|attack| looks_for_the_nearest(&attack.spec));
+        warnings.extend(nearest.map(|attack| Warning::Nearest { attack: &attack.name }));
+        if !record.attacks.iter().any(averages) {
+            warnings.push(Warning::NoEot);
+        }
     }
     warnings.iter().map(Warning::to_string).collect()
 }

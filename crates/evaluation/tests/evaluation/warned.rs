@@ -2,7 +2,7 @@
 
 use crate::threshold::{Threshold, batches, suite};
 use burn::tensor::Tensor;
-use cni_attacks::{Classifier, Suite};
+use cni_attacks::{Classifier, Ddn, Suite, Threat};
 use cni_evaluation::Evaluation;
 use cni_noise::{Noise, scope};
 
@@ -42,6 +42,24 @@ fn draws_of_one_group_are_warned_of() {
     assert_eq!(warning(0.1, 12, 6, 6), None);
     assert_eq!(warning(0.1, 12, 1, 1), None);
     assert_eq!(warning(0.0, 12, 7, 7), None);
+}
+
+/// DDN finds the boundary of a threshold to which each draw adds its own noise: right in half of
+/// the draws, however large the radius.
+#[test]
+fn the_nearest_image_of_a_noisy_model_is_warned_of_and_no_evidence() {
+    let record = |sigma| {
+        let ddn = Ddn::new(Threat::l2(3.0).unwrap()).unwrap().with_draws(5).unwrap();
+        let evaluation = Evaluation::new(vec![Box::new(ddn)]).unwrap();
+        evaluation.run(&Threshold { sigma }, batches(8, 8)).unwrap().record
+    };
+    let noisy = record(0.1);
+    assert!(noisy.warnings.iter().any(|text| text.contains("looks for the nearest image")));
+    assert!(!noisy.is_evidence(&noisy.attacks[0]) && !noisy.worst_case_is_evidence());
+    assert!(noisy.attacks[0].robust.one_shot.accuracy > 0.2);
+    let quiet = record(0.0);
+    assert!(quiet.warnings.is_empty() && quiet.is_evidence(&quiet.attacks[0]));
+    assert_eq!(quiet.attacks[0].robust.one_shot.accuracy, 0.0);
 }
 
 #[test]
