@@ -91,9 +91,9 @@ pub trait Attack: AsAttack + Send + Sync {
     /// bound in passes through that model, since examples may leave early. `None` if the attack has
     /// no such bound.
     ///
-    /// The bound holds for the attack's default behaviour. It includes neither the eight passes that
-    /// test whether the model has noise, nor the passes that an early stop needs if the caller asks
-    /// for one.
+    /// The bound holds for the attack's default behaviour. It includes neither the eight passes
+    /// that test whether the model has noise, nor the passes that an early stop needs if the caller
+    /// asks for one.
     fn cost(&self, _classes: usize, _stochastic: bool) -> Option<Passes> {
         None
     }

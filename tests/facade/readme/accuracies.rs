@@ -35,7 +35,7 @@ fn the_ablation_on_digits_is_that_of_its_record() {
 }
 
 #[test]
-fn the_default_recipe_reaches_what_its_record_says() {
+fn a_run_of_the_default_recipe_reached_what_its_record_says() {
     let record = Record::read(root().join("results/fast-noise/record.json")).unwrap();
     let [clean, worst] = [&record.clean, record.worst_case.as_ref().unwrap()];
     let [clean, worst] = [clean, worst].map(|accuracy| &accuracy.one_shot);

@@ -81,7 +81,7 @@ fn the_table_of_private_trainings_is_that_of_its_record() {
         assert_eq!((number(&attack["delta"]), number(&rows[0]["attack"]["delta"])), (1e-4, 1e-5));
         let one = number(&attack["bound"]["epsilon"]) == 1.0;
         assert_eq!(attack["verdict"], if one { "under" } else { "inconclusive" });
-        assert_eq!(number(&attack["auc"]["low"]) > 0.5, one);
+        assert!(number(&attack["auc"]["low"]) < 0.5);
         let measured = number(&attack["members"]) + number(&attack["others"]);
         let said = format!("With {measured:.0}\ncanaries measured");
         assert!(page.contains(&said), "privacy.md lacks: {said}");

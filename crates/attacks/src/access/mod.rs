@@ -28,8 +28,9 @@ const UNSEEN: usize = 32;
 /// The distance of the points beside the images at which the model is tested for noise.
 const BESIDE: f64 = 0.1;
 
-/// The draws by which the model is tested for noise, at the images and again beside them. Two would
-/// miss half of the time a defence that picks one of two networks for a batch.
+/// The draws by which the model is tested for noise, at the images and again beside them. A defence
+/// that picks one of two networks for a batch is missed in one of 64 cases; by two draws each it
+/// would be in one of four.
 const TESTING: u64 = 4;
 
 /// The model as an attack sees it: it counts and checks every pass, and gives the pass of a noisy

@@ -85,8 +85,8 @@ fn examples_leave_apgd_at_the_first_point_that_reaches_the_goal() {
             .with_key(Key::new(2))
             .perturb(clean.clone(), &goal)
             .unwrap();
-        // In addition to the gradients, four draws of eight images and four of points beside them look
-        // for noise.
+        // In addition to the gradients, four draws of eight images and four of points beside them
+        // look for noise.
         let passes = Passes { forwards: wanted as u64 + 64, backwards: wanted as u64 };
         assert_eq!(found.passes, passes, "{norm:?}");
         let broken: Vec<bool> = first.iter().map(Option::is_some).collect();

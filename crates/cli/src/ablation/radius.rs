@@ -5,6 +5,7 @@ use super::plan::PlanArm;
 use super::run::toml_of;
 use crate::checkpoint::{epsilon_for, trained_against};
 use crate::suites::AttackFile;
+use crate::values::epsilon;
 use cni_burn::prelude::Threat;
 use cni_burn::training::Recipe;
 use serde_json::json;
@@ -38,21 +39,20 @@ impl Plan {
         .into())
     }
 
-    /// True if the plan itself says within which radius all arms are trained or judged.
+    /// True if the plan itself says within which radius all arms are judged.
     fn says_radius(&self) -> Result<bool, Box<dyn Error>> {
-        let epsilon = |flags: &[String]| flags.iter().any(|flag| flag == "--epsilon");
-        if epsilon(&self.evaluate) || epsilon(&self.train) {
+        if flag(&self.evaluate, "--epsilon").is_some() {
             return Ok(true);
         }
-        let at = self.evaluate.iter().position(|flag| flag == "--attacks");
-        match at.and_then(|at| self.evaluate.get(at + 1)) {
+        match flag(&self.evaluate, "--attacks") {
             Some(path) => Ok(AttackFile::open(Path::new(path))?.has_threats()),
             None => Ok(false),
         }
     }
 
-    /// The threat within which the runs of an arm are judged unless told otherwise; `None` for
-    /// settings that the training itself will refuse.
+    /// The threat within which the runs of an arm are judged unless told otherwise: that of its
+    /// training, whose radius the plan can set, or 8/255 for a training without an attack. `None`
+    /// for settings that the training itself will refuse.
     fn judged_within(&self, arm: &PlanArm) -> Option<Threat> {
         let path = Path::new(&self.recipe);
         let file = path.extension().is_some() || path.components().count() > 1;
@@ -63,8 +63,15 @@ impl Plan {
         }
         let training = serde_json::to_value(recipe.training().ok()?).ok()?;
         let trained = trained_against(&json!({ "config": training }));
-        Threat::linf(epsilon_for(None, trained)).ok()
+        let asked = flag(&self.train, "--epsilon").and_then(|text| epsilon(text).ok());
+        Threat::linf(epsilon_for(asked.filter(|_| trained.is_some()), trained)).ok()
     }
+}
+
+/// The value of a flag among those of a command.
+fn flag<'a>(flags: &'a [String], name: &str) -> Option<&'a str> {
+    let at = flags.iter().position(|flag| flag == name)?;
+    flags.get(at + 1).map(String::as_str)
 }
 
 #[cfg(test)]
@@ -101,6 +108,11 @@ mod tests {
         assert_eq!(said(&PLAN.replace("\"4/255\"", "\"8/255\"")), None);
         let trained = PLAN.replace("[evaluate]", "[train]\nepsilon = 0.1\n[evaluate]");
         assert_eq!(said(&trained), None);
+        // A training without an attack has no radius that the flag could set.
+        let clean = r#""objective.objective" = "clean""#;
+        let clean = trained.replace(r#""validation_attack.threat.epsilon" = "4/255""#, clean);
+        let error = said(&clean).unwrap();
+        assert!(error.contains("Linf 8/255 and usual within Linf 0.1"), "{error}");
     }
 
     /// A file of attacks tells the radius if each of its attacks has one.

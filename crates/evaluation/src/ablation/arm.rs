@@ -154,7 +154,7 @@ impl Arm {
         Ok(AttackOverSeeds {
             attack: name.to_string(),
             robust: OverSeeds::of_accuracies(robust, self.examples(), confidence)?,
-            above_worst_case: OverSeeds::new(above, confidence)?,
+            above_worst_case: OverSeeds::of_accuracies(above, self.examples(), confidence)?,
         })
     }
 }

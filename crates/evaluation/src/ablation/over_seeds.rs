@@ -33,9 +33,10 @@ impl OverSeeds {
 
     /// The mean of accuracies of `examples` examples each, or of differences of two.
     ///
-    /// Such a value moves in steps of an example. Few seeds can agree to the last example by
-    /// chance, and their deviation of zero would leave an interval of width zero. In the interval
-    /// a deviation counts as one example at least; [`sd`](Self::sd) is the one that was found.
+    /// Few seeds can agree to the last example by chance, and their deviation of zero would leave
+    /// an interval of width zero. In the interval a deviation counts as one example at least, which is
+    /// coarse for a noisy model, whose accuracy moves by less; [`sd`](Self::sd) is the one that was
+    /// found.
     ///
     /// # Errors
     ///

@@ -52,7 +52,7 @@ fn difference(of: &SeedDifference, evidence: bool) -> String {
     let [low, high] = [of.over.low, of.over.high].map(|end| 100.0 * end.unwrap_or_default());
     let doubt = match evidence {
         true => "",
-        false => ", no evidence: no attack averaged over the draws, or a budget ended one",
+        false => ", no evidence: no attack averaged over the draws, or a budget ended one early",
     };
     format!("{:+.1} [{low:+.1}, {high:+.1}], p {:.3}{doubt}", 100.0 * of.over.mean, of.adjusted_p)
 }

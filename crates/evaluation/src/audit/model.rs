@@ -4,7 +4,7 @@ use super::result::{CheckResult, percent};
 use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
 use crate::Verdict;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use cni_attacks::rows::read;
 use cni_attacks::{AttackError, Passes, RandomNoise};
 use cni_attacks::{ROUNDING, differing_share};
@@ -30,7 +30,7 @@ pub(super) fn determinism(sample: &Sample<'_>) -> Result<CheckResult, AttackErro
         // Sums in another order differ by rounding, which is not randomness.
         let unequal = |a: Tensor<2>, b| differing_share(a, b).max().into_scalar::<f64>() > ROUNDING;
         let first = logits(0)?;
-        let classes = |logits| read(&Tensor::<2>::argmax(logits, 1).float());
+        let classes = |logits| read(&Tensor::<2>::argmax(logits, 1).cast(FloatDType::F32));
         let predicted = classes(first.clone());
         for _ in 0..replays {
             differ += u64::from(unequal(first.clone(), logits(0)?));

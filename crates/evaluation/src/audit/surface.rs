@@ -5,7 +5,7 @@ use super::result::CheckResult;
 use super::sample::Sample;
 use super::setup::{Setup, Size, forwards};
 use crate::{Axis, Figure, Verdict};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use cni_attacks::rows::read;
 use cni_attacks::{AttackBatch, AttackError, Eot, Objective, Passes};
 use cni_noise::Key;
@@ -98,7 +98,7 @@ fn add(
     let chance = cni_noise::normal_rows(key.named("direction"), examples, images);
     let chance = norm.steepest_step(chance, epsilon);
     let labels = host(part.goal.labels());
-    let predicted = read(&found.logits.argmax(1).float());
+    let predicted = read(&found.logits.argmax(1).cast(FloatDType::F32));
     let right = predicted.iter().zip(&labels).position(|(class, label)| *class as i64 == *label);
     let mut of_first = vec![vec![0.0; places.len()]; places.len()];
     let losses = |moved: &Tensor<4>, eot: Eot, key: Key| {

@@ -259,7 +259,7 @@ impl Display for Comparison {
             writeln!(
                 f,
                 "no evidence: the attack does not average over the draws of a noisy model (EOT), \
-                 or a budget ended it early"
+                 looks for its nearest image, or was ended early by a budget"
             )?;
         }
         Ok(())

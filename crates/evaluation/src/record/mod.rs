@@ -53,7 +53,9 @@ pub use self::table::table;
 
 use crate::EvaluationError;
 use crate::clopper_pearson;
-use crate::record::averaging::{Averaging, averaging, is_worst_evidence, parts};
+use crate::record::averaging::{
+    Averaging, averaging, is_worst_evidence, looks_for_the_nearest, parts,
+};
 use cni_attacks::{Budget, Passes};
 use cni_noise::Key;
 use schemars::JsonSchema;
@@ -89,7 +91,7 @@ pub struct Record {
     /// The number of tries of the attacker in [best of several](Accuracy::best_of).
     #[serde(default = "one")]
     pub tries: usize,
-    /// True if the model has noise: two draws gave different logits.
+    /// True if the model has noise: draws gave different logits.
     pub stochastic: bool,
     /// The states of the noise in which the model was attacked and judged; a model without noise
     /// has one. Empty in records before version 3.
@@ -161,8 +163,14 @@ impl Record {
     /// model itself with its noise held or off, nor that under a minimum-norm attack, which stops
     /// at the boundary, where about every other draw is right.
     pub fn is_evidence(&self, attack: &AttackRecord) -> bool {
-        let averages = averaging(&attack.spec, attack.gradient_draws) != Averaging::Neglects;
-        !self.stochastic || averages
+        if !self.stochastic {
+            return true;
+        }
+        // In a cascade the images of the attacks before it count, too.
+        if self.cascade.is_some() && looks_for_the_nearest(&attack.spec) {
+            return attack.gradient_draws.is_some_and(|draws| draws > 1);
+        }
+        averaging(&attack.spec, attack.gradient_draws) != Averaging::Neglects
     }
 
     /// True if the worst case is evidence in the same sense: if any of the attacks averages

@@ -73,7 +73,8 @@ fn models(records: &[&Record]) -> String {
     }
     let mut text = aligned(&lines);
     if text.contains("]*") {
-        text += "* no evidence: the attack does not average over the draws of the model's noise\n";
+        text += "* no evidence: the attack does not average over the draws of the noise, or looks \
+                 for the nearest image\n";
     }
     text
 }

@@ -29,7 +29,7 @@ pub(crate) struct Totals {
     /// The names of the attacks, if they run in a cascade.
     cascade: Option<Vec<String>>,
     pub scoring: Passes,
-    /// The difference of two draws, for a model that counts as one without noise:
+    /// The largest difference of two draws, for a model that counts as one without noise:
     /// [`ModelAccess::rounding`](cni_attacks::ModelAccess::rounding).
     pub rounding: Option<f64>,
     /// [`product_bits`](cni_ops::product_bits) of the device.

@@ -63,7 +63,7 @@ impl fmt::Display for Warning<'_> {
             ),
             Self::Rounding { share } => write!(
                 f,
-                "two draws of the model differ by {share:.1e} of the logits' span, which counts as \
+                "draws of the model differ by {share:.1e} of the logits' span, which counts as \
                  rounding: the model was judged as one without noise"
             ),
             Self::Products { bits } => write!(
@@ -91,7 +91,7 @@ impl fmt::Display for Warning<'_> {
 /// Observations of the run that are not in the record.
 pub(crate) struct Seen<'a> {
     pub probabilities: bool,
-    /// The difference of two draws, for a model that counts as one without noise.
+    /// The largest difference of two draws, for a model that counts as one without noise.
     pub rounding: Option<f64>,
     /// [`product_bits`](cni_ops::product_bits) of the device.
     pub product_bits: Option<u32>,
@@ -129,7 +129,8 @@ pub(crate) fn of(record: &Record, rows: &[Row], seen: Seen) -> Vec<String> {
     }
     warnings.extend(one_group(record));
     if record.stochastic {
-        let nearest = record.attacks.iter().filter(|attack| looks_for_the_nearest(&attack.spec));
+        let alone = record.attacks.iter().filter(|_| record.cascade.is_none());
+        let nearest = alone.filter(|attack| looks_for_the_nearest(&attack.spec));
         warnings.extend(nearest.map(|attack| Warning::Nearest { attack: &attack.name }));
         if !record.attacks.iter().any(averages) {
             warnings.push(Warning::NoEot);

@@ -1,4 +1,5 @@
-//! What activation noise and the noisy layers promise.
+//! What activation noise and the noisy layers promise. One file, because all tests are about one
+//! promise: where the noise is added, and by which standard deviation.
 
 use burn::module::{Module, ModuleVisitor, ParamGroup};
 use burn::nn::LinearConfig;

@@ -35,24 +35,25 @@ fn read_adam<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AdamConfig, D
     let given = Value::deserialize(deserializer)?;
     let adam = AdamConfig::deserialize(&given).map_err(de::Error::custom)?;
     let written = serde_json::to_value(&adam).map_err(de::Error::custom)?;
-    match unknown(&given, &written) {
+    match unknown("", &given, &written) {
         Some(reason) => Err(de::Error::custom(reason)),
         None => Ok(adam),
     }
 }
 
 /// The reason why a field of `given` is refused; `None` if all of them are among those written.
-fn unknown(given: &Value, written: &Value) -> Option<String> {
+fn unknown(within: &str, given: &Value, written: &Value) -> Option<String> {
     let (given, written) = (given.as_object()?, written.as_object()?);
     given.iter().find_map(|(field, value)| match written.get(field) {
-        Some(written) => unknown(value, written),
+        Some(written) => unknown(&format!("{within}{field}."), value, written),
         None => {
             let known: Vec<&str> = written.keys().map(String::as_str).collect();
             let hint = nearest_name(field, known.iter().copied());
             let hint = hint.map_or(String::new(), |name| format!("; the nearest is {name}"));
+            let known = known.join(", ");
             Some(format!(
-                "{field}: got {value}, but there is no such setting, wanted one of {}{hint}",
-                known.join(", ")
+                "{within}{field}: got {value}, but there is no such setting, wanted one of \
+                 {known}{hint}"
             ))
         }
     })

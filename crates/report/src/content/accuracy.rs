@@ -44,8 +44,9 @@ fn no_evidence(models: &[Model]) -> Option<String> {
     let all: Vec<String> = models.iter().filter_map(neglect).collect();
     (!all.is_empty()).then(|| {
         format!(
-            "No evidence: {}. These do not average over the draws of the model's noise (EOT), so \
-             the accuracy under them says nothing against a model without noise.",
+            "No evidence: {}. These do not average over the draws of the model's noise (EOT), or \
+             look for its nearest image, so the accuracy under them says nothing against a model \
+             without noise.",
             all.join("; ")
         )
     })

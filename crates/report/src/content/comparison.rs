@@ -26,7 +26,8 @@ pub(super) fn blocks(models: &[Model]) -> Vec<Block> {
         blocks.push(Block::Text(
             "No evidence: an attack that does not average over the draws of a noisy model (EOT) is \
              led astray by each draw, so the accuracy under it says nothing about the model. One \
-             that a budget ended early shows how far the budget went."
+             that looks for its nearest image stops where every other draw is right, and one that \
+             a budget ended early shows how far the budget went."
                 .to_string(),
         ));
     }

@@ -88,7 +88,7 @@ impl GradientRule for Awp {
 
     /// The objective is evaluated and differentiated once more; its adversarial images stay.
     fn extra_passes(&self, objective: &Objective) -> Passes {
-        objective.passes()
+        objective.passes_of_losses()
     }
 
     fn gradients(

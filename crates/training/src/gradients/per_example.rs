@@ -133,7 +133,7 @@ impl GradientRule for PerExampleClip {
     fn extra_passes(&self, objective: &Objective) -> Passes {
         match objective.attacks().is_empty() {
             true => Passes::default(),
-            false => Passes { backwards: 0, ..objective.passes() },
+            false => Passes { backwards: 0, ..objective.passes_of_losses() },
         }
     }
 

@@ -146,7 +146,7 @@ impl Objective {
 
     /// The passes of each image where the losses are evaluated and differentiated once, without
     /// those of the attacks, which a step makes once.
-    pub fn passes(&self) -> Passes {
+    pub fn passes_of_losses(&self) -> Passes {
         let backwards = self.0.passes();
         Passes { forwards: backwards + self.0.forward_passes(), backwards }
     }
@@ -156,7 +156,7 @@ impl Objective {
     pub(crate) fn cost(&self, classes: usize, stochastic: bool) -> Passes {
         let attacks = self.attacks().into_iter();
         let attacks = attacks.filter_map(|attack| attack.cost(classes, stochastic));
-        attacks.chain([self.passes()]).sum()
+        attacks.chain([self.passes_of_losses()]).sum()
     }
 
     /// The same objective with another attack; `None` if it has none to replace.

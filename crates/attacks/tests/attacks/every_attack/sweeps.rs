@@ -108,8 +108,8 @@ fn an_attack_of_minimum_norm_answers_all_radii_by_one_run() {
     assert!(accuracies[3] > accuracies[1] && accuracies[1] > accuracies[2], "{accuracies:?}");
 }
 
-/// Three classes of a linear model on two pixels. From the image (0.5, 0.5) class 1 is a distance of
-/// 0.4 away along the first pixel, class 2 of 0.15 along the second, though its logit is lower.
+/// Three classes of a linear model on two pixels. From the image (0.5, 0.5) class 1 is 0.4 away
+/// along the first pixel, class 2 is 0.15 away along the second, though its logit is lower.
 fn near_and_far(x: Tensor<4>) -> Tensor<2> {
     let moved = x.flatten::<2>(1, 3) - 0.5;
     let [first, second] = [0, 1].map(|pixel| moved.clone().narrow(1, pixel, 1));
