@@ -3,6 +3,7 @@
 mod accuracies;
 mod book;
 mod chapters;
+mod difference;
 mod docs;
 mod every_attack;
 mod neighbours;

@@ -1,14 +1,12 @@
 //! The page on thirteen attacks on three networks: all numbers are those of the records and of the
 //! report on them.
 
-mod difference;
-
 use super::assert_said;
 use super::chapters::{percent, record, thousands, with_interval};
+use super::difference::differences;
 use super::docs::assert_page_says;
 use cni_burn::evaluation::Verdict;
 use cni_burn::prelude::Record;
-use difference::differences;
 use serde_json::json;
 
 const PAGE: &str = "every-attack.md";
@@ -82,7 +80,10 @@ fn every_attack_leaves_what_the_records_say() {
 
 #[test]
 fn the_networks_differ_as_the_report_says() {
-    let [pni, cni] = [MODELS[1], MODELS[2]].map(differences);
+    let report = format!("{RECORDS}/report/report.md");
+    let recorded = ATTACKS.map(|attack| attack.0);
+    let [pni, cni] =
+        [MODELS[1], MODELS[2]].map(|model| differences(&report, model, MODELS[0], &recorded));
     let attacks = ATTACKS.map(|attack| attack.1);
     let names = [&["clean"][..], &attacks, &["worst case"]].concat();
     for ((name, pni), cni) in names.iter().zip(&pni).zip(&cni) {

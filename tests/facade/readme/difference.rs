@@ -1,7 +1,6 @@
-//! The differences of two networks in the report.
+//! The differences of two networks in a report.
 
-use super::super::root;
-use super::{ATTACKS, MODELS, RECORDS};
+use super::root;
 
 /// A difference of two networks, in points, as the report has it.
 pub(super) struct Difference {
@@ -27,11 +26,16 @@ impl Difference {
     }
 }
 
-/// The differences of a network from that without noise: on clean images, under each attack, and
-/// in the worst case.
-pub(super) fn differences(model: &str) -> Vec<Difference> {
-    let report = std::fs::read_to_string(root().join(RECORDS).join("report/report.md")).unwrap();
-    let begin = format!("{model} less {}, image by image", MODELS[0]);
+/// The differences of a network from another in a report: on clean images, under each of these
+/// attacks, and in the worst case.
+pub(super) fn differences(
+    report: &str,
+    model: &str,
+    baseline: &str,
+    attacks: &[&str],
+) -> Vec<Difference> {
+    let report = std::fs::read_to_string(root().join(report)).unwrap();
+    let begin = format!("{model} less {baseline}, image by image");
     let (_, rest) = report.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
     let rows = rest.lines().skip_while(|line| !line.starts_with("| clean "));
     let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
@@ -39,7 +43,6 @@ pub(super) fn differences(model: &str) -> Vec<Difference> {
         .take_while(|cells| cells.len() > 2)
         .map(|cells| (cells[1], Difference::of(cells[2])))
         .unzip();
-    let attacks = ATTACKS.map(|attack| attack.0);
-    assert_eq!(names, [&["clean"][..], &attacks, &["worst case"]].concat(), "{model}");
+    assert_eq!(names, [&["clean"], attacks, &["worst case"]].concat(), "{model}");
     found
 }
