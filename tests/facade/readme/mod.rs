@@ -7,6 +7,7 @@ mod difference;
 mod docs;
 mod every_attack;
 mod neighbours;
+mod pgd7;
 mod protocols;
 mod references;
 mod speeds;

@@ -109,7 +109,7 @@ mod tests {
         let trained = PLAN.replace("[evaluate]", "[train]\nepsilon = 0.1\n[evaluate]");
         assert_eq!(said(&trained), None);
         // A training without an attack has no radius that the flag could set.
-        let clean = r#""objective.objective" = "clean""#;
+        let clean = r#"objective = "clean""#;
         let clean = trained.replace(r#""validation_attack.threat.epsilon" = "4/255""#, clean);
         let error = said(&clean).unwrap();
         assert!(error.contains("Linf 8/255 and usual within Linf 0.1"), "{error}");

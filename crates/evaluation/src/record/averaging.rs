@@ -49,23 +49,20 @@ pub(crate) struct Part<'a> {
     from_itself: bool,
 }
 
-/// The minimum-norm attacks of this library, as their settings name them. On a noisy model their
-/// result lies where the draws that decide change their mind, and about every other draw is right.
-const NEAREST: [&str; 9] = [
-    "fab",
-    "deepfool",
-    "ddn",
-    "fmn",
-    "carlini_wagner",
-    "carlini_wagner_linf",
-    "ead",
-    "hop_skip_jump",
-    "boundary",
-];
+/// True for the minimum-norm attacks of this library, as their settings name them. On a noisy model
+/// their result lies where the draws that decide change their mind, and about every other draw is
+/// right.
+fn is_nearest(name: &str) -> bool {
+    NEAREST_BY_GRADIENTS.contains(&name) || ["hop_skip_jump", "boundary"].contains(&name)
+}
+
+/// Those of them that take gradients of the model.
+const NEAREST_BY_GRADIENTS: [&str; 7] =
+    ["fab", "deepfool", "ddn", "fmn", "carlini_wagner", "carlini_wagner_linf", "ead"];
 
 /// True if an attack with these settings looks for the nearest image.
 pub(crate) fn looks_for_the_nearest(spec: &serde_json::Value) -> bool {
-    spec["attack"].as_str().is_some_and(|name| NEAREST.contains(&name))
+    spec["attack"].as_str().is_some_and(is_nearest)
 }
 
 /// The members of an attack. The record of the gradients' draws comes first; older records have
@@ -83,7 +80,7 @@ pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> 
     let count = |name: &str| spec[name].as_u64().unwrap_or(1);
     let name = spec["attack"].as_str().unwrap_or_default();
     let draws = count("draws");
-    let of_settings = GRADIENTS.contains(&name).then_some(draws);
+    let of_settings = takes_gradients(name).then_some(draws);
     let gradient_draws = gradient_draws.map(|draws| draws as u64).or(of_settings);
     let points = count("samples").max(count("candidates"));
     let surrogate = spec["surrogate"].as_str().unwrap_or_default();
@@ -92,18 +89,11 @@ pub(crate) fn parts(spec: &serde_json::Value, gradient_draws: Option<usize>) -> 
     vec![Part { name, gradient_draws, draws, points, from_itself }]
 }
 
-/// The attacks of this library that take gradients of the model, as their settings name them.
-const GRADIENTS: [&str; 9] = [
-    "pgd",
-    "apgd",
-    "fab",
-    "deepfool",
-    "ddn",
-    "fmn",
-    "carlini_wagner",
-    "carlini_wagner_linf",
-    "ead",
-];
+/// True for the attacks of this library that take gradients of the model, as their settings name
+/// them.
+fn takes_gradients(name: &str) -> bool {
+    NEAREST_BY_GRADIENTS.contains(&name) || ["pgd", "apgd"].contains(&name)
+}
 
 impl Part<'_> {
     fn takes_gradients(&self) -> bool {
@@ -118,7 +108,7 @@ impl Part<'_> {
     fn averaging(&self) -> Averaging {
         match self.gradient_draws {
             // Draws that choose among its points do not average the gradients that made them.
-            _ if self.from_itself || NEAREST.contains(&self.name) => Averaging::Neglects,
+            _ if self.from_itself || is_nearest(self.name) => Averaging::Neglects,
             None if self.asks_of_others() && self.points <= 1 => Averaging::AsksNothing,
             draws if draws.unwrap_or(self.draws) > 1 => Averaging::Averages,
             _ => Averaging::Neglects,
