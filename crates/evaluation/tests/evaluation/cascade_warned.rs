@@ -126,7 +126,7 @@ fn what_a_budget_ended_is_no_evidence_about_two_models() {
     let all = found.attacks.iter().map(|(_, of)| of).chain(&found.worst_case);
     assert!(all.clone().count() == 5 && all.clone().all(|of| !of.evidence));
     assert!(found.clean.evidence);
-    assert!(found.to_string().contains("or a budget ended it early"), "{found}");
+    assert!(found.to_string().contains("or was ended early by a budget"), "{found}");
     // What comes before the attack that was ended is evidence.
     short.record.attacks.iter_mut().for_each(|attack| attack.exhausted = false);
     short.record.attacks[2].exhausted = true;
