@@ -113,11 +113,7 @@ impl RecipeFlags {
         if let Some(recipe) = of_run.filter(own) {
             return Ok(recipe);
         }
-        let file = self.recipe.extension().is_some() || self.recipe.components().count() > 1;
-        Ok(match self.recipe.to_str() {
-            Some(name) if !file => Recipe::named(name)?,
-            _ => Recipe::load(&self.recipe)?,
-        })
+        Ok(named(&self.recipe)?)
     }
 
     /// The training with all attacks at the radius asked for.
@@ -188,6 +184,19 @@ impl Resolved {
             output.say("augmentation without mirror images")?;
         }
         late.iter().try_for_each(|late| output.say(format_args!("warning: {late}")))
+    }
+}
+
+/// True for a recipe that is given by the path of its file, and not by its name.
+pub fn is_file(recipe: &Path) -> bool {
+    recipe.extension().is_some() || recipe.components().count() > 1
+}
+
+/// The recipe of this name, or in this file.
+pub fn named(recipe: &Path) -> Result<Recipe, RecipeError> {
+    match recipe.to_str() {
+        Some(name) if !is_file(recipe) => Recipe::named(name),
+        _ => Recipe::load(recipe),
     }
 }
 

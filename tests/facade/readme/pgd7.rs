@@ -3,6 +3,7 @@
 use super::chapters::{percent, record, thousands};
 use super::difference::{Difference, differences};
 use super::docs::{assert_page_says, assert_page_shows};
+use super::protocols::ATTACKS;
 use super::{assert_said, json};
 use cni_burn::prelude::Record;
 
@@ -12,14 +13,6 @@ const RECORDS: &str = "results/ablations/pgd7";
 const ARMS: [&str; 4] = ["plain", "plain, half and half", "PNI-W", "CNI-W"];
 /// The arms with a run of the second.
 const AGAIN: [&str; 2] = ["plain", "PNI-W"];
-const ATTACKS: [&str; 6] = [
-    "PGD-20-from-itself-held",
-    "PGD-7",
-    "PGD-20",
-    "EOT-PGD-20x10",
-    "EOT-APGD-CE-20x10",
-    "EOT-APGD-DLR-20x10",
-];
 
 // Rows of differences.
 const CLEAN: usize = 0;

@@ -1,6 +1,7 @@
 //! The plan of an ablation: a file that says which runs there are.
 
 use super::folders::folder_name;
+use crate::recipe::is_file;
 use cni_burn::data::reading::{from_toml, read};
 use cni_burn::noise::nearest_name;
 use serde::Deserialize;
@@ -205,9 +206,10 @@ impl ArmOfFile {
 /// A recipe's file is named from the folder of the plan.
 fn beside(recipe: &str, folder: Option<&Path>) -> String {
     let path = Path::new(recipe);
-    let file = path.extension().is_some() || path.components().count() > 1;
     match folder {
-        Some(folder) if file && path.is_relative() => folder.join(path).display().to_string(),
+        Some(folder) if is_file(path) && path.is_relative() => {
+            folder.join(path).display().to_string()
+        }
         _ => recipe.to_string(),
     }
 }

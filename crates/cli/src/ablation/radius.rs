@@ -4,10 +4,10 @@ use super::Plan;
 use super::plan::PlanArm;
 use super::run::toml_of;
 use crate::checkpoint::{epsilon_for, trained_against};
+use crate::recipe::named;
 use crate::suites::AttackFile;
 use crate::values::epsilon;
 use cni_burn::prelude::Threat;
-use cni_burn::training::Recipe;
 use serde_json::json;
 use std::error::Error;
 use std::path::Path;
@@ -54,10 +54,7 @@ impl Plan {
     /// training, whose radius the plan can set, or 8/255 for a training without an attack. `None`
     /// for settings that the training itself will refuse.
     fn judged_within(&self, arm: &PlanArm) -> Option<Threat> {
-        let path = Path::new(&self.recipe);
-        let file = path.extension().is_some() || path.components().count() > 1;
-        let recipe = if file { Recipe::load(path) } else { Recipe::named(&self.recipe) };
-        let mut recipe = recipe.ok()?;
+        let mut recipe = named(Path::new(&self.recipe)).ok()?;
         for (path, value) in self.set.iter().chain(&arm.set) {
             recipe = recipe.with(path, &toml_of(value).ok()?).ok()?;
         }

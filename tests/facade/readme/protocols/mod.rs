@@ -6,6 +6,7 @@ mod runs;
 use super::chapters::{percent, thousands};
 use super::docs::{assert_page_says, page};
 use super::{assert_said, assert_shown, json, root};
+pub(super) use runs::ATTACKS;
 use runs::*;
 use serde_json::Value;
 

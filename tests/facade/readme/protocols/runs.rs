@@ -7,7 +7,7 @@ use cni_burn::prelude::Record;
 pub(super) const RUNS: &str = "results/ablations/white-and-colored";
 pub(super) const ARMS: [&str; 5] =
     ["plain", "plain, half and half", "PNI-W", "CNI-W", "CNI-W and on activations"];
-pub(super) const ATTACKS: [&str; 6] = [
+pub(in super::super) const ATTACKS: [&str; 6] = [
     "PGD-20-from-itself-held",
     "PGD-7",
     "PGD-20",

@@ -139,7 +139,21 @@ fn a_sweep_takes_the_nearest_image_and_not_the_first() {
 fn only_an_attack_that_keeps_the_nearest_image_answers_every_radius() {
     let threat = Threat::unbounded(Norm::L1);
     let (nearest, elastic) = (Ead::l1(threat).unwrap(), Ead::elastic_net(threat).unwrap());
+    let elastic = elastic.with_steps(200).unwrap();
     let attacks = [&nearest as &dyn Attack, &elastic];
     assert_eq!(attacks.map(Attack::is_minimum_norm), [true, true]);
     assert_eq!(attacks.map(Attack::answers_every_radius), [true, false]);
+    let device = Device::flex();
+    let image = Tensor::<4>::full([1, 1, 1, 2], 0.5, &device);
+    let label = Tensor::from_ints([0], &device);
+    let curve = elastic.on(&near_and_far).epsilons([0.3, 1.0]);
+    let curve = curve.run(image.clone(), label.clone()).unwrap();
+    assert_eq!(curve[1].robust_accuracy, 0.0);
+    for at in curve {
+        let alone = elastic.with_knob(Knob::Epsilon(at.epsilon)).unwrap();
+        let alone = alone.on(&near_and_far).run(image.clone(), label.clone()).unwrap();
+        let (accuracy, found) = (at.robust_accuracy, at.adversarial);
+        assert_eq!((found.queries, accuracy), (alone.queries.clone(), alone.robust_accuracy()));
+        assert_eq!(found.images.into_data(), alone.images.into_data());
+    }
 }

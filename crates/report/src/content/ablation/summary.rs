@@ -1,9 +1,9 @@
-//! What an ablation shows, in plain words.
+//! The summary of an ablation, in plain words.
 
 use crate::format;
 use cni_evaluation::{AblationRecord, Arm};
 
-/// What the arms show, in plain words: the arm with the highest mean robust accuracy of those whose
+/// The summary in plain words: the arm with the highest mean robust accuracy of those whose
 /// attacks are evidence, and which differences from the baseline are beyond chance.
 pub(super) fn text(record: &AblationRecord) -> String {
     format!("{}{}", lead(record), against(record))
