@@ -8,10 +8,11 @@
 # makes the module smaller where there is one. WASM_CARGO and WASM_BINDGEN name other programs than
 # those on the path. Exit code 3 says that one is missing.
 set -euo pipefail
+[ -z "${1:-}" ] || asked="$(realpath -m "$1")" # before the folder changes, and without a slash at the end
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 cd "$root"
 target="${CARGO_TARGET_DIR:-$root/target}"
-out="${1:-$target/page}" # target/browser is cargo's, for the profile of that name
+out="${asked:-$target/page}" # target/browser is cargo's, for the profile of that name
 cargo="${WASM_CARGO:-cargo}"
 bindgen="${WASM_BINDGEN:-wasm-bindgen}"
 platform=wasm32-unknown-unknown
@@ -41,9 +42,10 @@ if [ -e "$out" ] && [ ! -e "$out/pkg/cni_browser_bg.wasm" ] && [ -n "$(ls -A "$o
 fi
 
 # Made beside the folder, so that a failure leaves the old page.
-new="$out.new"
-rm -rf "$new"
-mkdir -p "$new"
+mkdir -p "$(dirname "$out")"
+new="$(mktemp -d "$out.XXXXXX")"
+chmod 755 "$new"
+trap 'rm -rf "$new"' EXIT
 cp -r examples/browser/page/. "$new"
 "$bindgen" --target web --no-typescript --remove-name-section --remove-producers-section --out-dir "$new/pkg" \
     "$target/$platform/browser/cni_browser.wasm"
@@ -59,7 +61,11 @@ for weights in weights/*/; do
     mkdir -p "$new/weights/$name"
     cp "$weights/state.json" "$weights/model.bpk" "$new/weights/$name"
 done
-rm -rf "$out"
-mv "$new" "$out"
+# What is not of the page stays: a folder may be a clone, or have a name of its own on the web.
+mkdir -p "$out"
+for part in "$new"/*; do
+    rm -rf "${out:?}/$(basename "$part")"
+    mv "$part" "$out"
+done
 printf 'browser: %s; the module has %s bytes, %s compressed\n' "$out" \
     "$(wc -c <"$out/pkg/cni_browser_bg.wasm")" "$(gzip -9 -c "$out/pkg/cni_browser_bg.wasm" | wc -c)"

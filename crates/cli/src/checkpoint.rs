@@ -1,6 +1,6 @@
 //! Checkpoints: the weights of an evaluation, and the images that they are judged on.
 
-use crate::data::{About, Folder, Images, Source, of_run};
+use crate::data::{About, Folder, Images, Source, of_run, say_skipped};
 use crate::given::{Given, Idle};
 use crate::model::{Asked, ModelFlags, config_of_run};
 use crate::output::Output;
@@ -137,6 +137,7 @@ impl Checkpoint {
         };
         let name = format!("{} (epoch {epoch}{rounded})", run.display());
         let test = images.test(&from.source, Some((&config, &classes)))?;
+        say_skipped(&test, output)?;
         same_classes(&test, &classes, &name)?;
         Ok(Self {
             model,
@@ -170,6 +171,7 @@ impl Checkpoint {
         };
         given.refuse(&images.idle())?;
         let test = images.test(&from.source, None)?;
+        say_skipped(&test, output)?;
         let about = match images {
             Images::Named(set) => set.about(),
             Images::Folder(_) => About::of(&test),
@@ -216,6 +218,22 @@ pub fn folder_for(of: &str, checkpoint: &Checkpoint) -> PathBuf {
 pub fn epsilon_for(asked: Option<f64>, trained: Option<Threat>) -> f64 {
     let of_training = trained.filter(|threat| threat.norm() == Norm::Linf);
     asked.unwrap_or(of_training.map_or(8.0 / 255.0, |threat| threat.epsilon()))
+}
+
+/// The threat in L∞ to judge a model by, of [`epsilon_for`]. Says so if its training was against
+/// another norm, and no radius was asked for.
+pub fn threat_for(
+    asked: Option<f64>,
+    trained: Option<Threat>,
+    output: Output,
+) -> Result<Threat, Box<dyn Error>> {
+    let threat = Threat::linf(epsilon_for(asked, trained))?;
+    if let (None, Some(trained)) = (asked, trained)
+        && trained.norm() != Norm::Linf
+    {
+        output.say(format_args!("judged within {threat}; the training was against {trained}"))?;
+    }
+    Ok(threat)
 }
 
 /// The threat that a run was trained against, if it was: that of the attack that chose its best

@@ -8,22 +8,28 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-/// Prints what an evaluation has found, and writes record and report to a folder. `noise` says what
-/// noise a model without any had; with `strict` a check that failed is a negative answer.
+/// Writes the record and the report of an evaluation to a folder. Whoever prints anything writes
+/// first: where nobody reads on, as behind `| head`, a program ends at its next line.
+pub fn write(evaluated: Evaluated, out: &Path) -> Result<Record, Box<dyn Error>> {
+    evaluated.save(out)?;
+    let record = evaluated.record.clone();
+    Report::new(vec![evaluated])?.write(out)?;
+    Ok(record)
+}
+
+/// Prints what an evaluation has found, and where it is. `noise` says what noise a model without
+/// any had; with `strict` a check that failed is a negative answer.
 pub fn conclude(
-    evaluated: Evaluated,
+    record: &Record,
     out: &Path,
     noise: &str,
     strict: bool,
     output: Output,
 ) -> Result<Exit, Box<dyn Error>> {
-    let record = &evaluated.record;
     print(record, noise, output)?;
     let failed = record.checks.iter().any(|check| check.verdict == Verdict::Fail);
-    evaluated.save(out)?;
     output.say(format_args!("record: {}", out.join("record.json").display()))?;
     output.result(record)?;
-    Report::new(vec![evaluated])?.write(out)?;
     output.say(format_args!("report: {}", out.join("report.html").display()))?;
     Ok(if strict && failed { Exit::Negative } else { Exit::Done })
 }

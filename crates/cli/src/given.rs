@@ -102,6 +102,7 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(","),
+        Value::Null => "it left out".to_string(),
         other => other.to_string(),
     }
 }

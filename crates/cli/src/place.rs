@@ -62,18 +62,19 @@ pub fn of_seed(mut setting: OtherSetting, seed: u64) -> OtherSetting {
     setting
 }
 
-/// Removes the adversarial images of an evaluation that is replaced by one that keeps none.
+/// Removes the adversarial images of an evaluation that is replaced by one that keeps none. A
+/// sentence says so, if there were some.
 ///
 /// # Errors
 ///
 /// A sentence about a file that cannot be removed.
-pub fn remove_adversarial(out: &Path, output: Output) -> Result<(), Box<dyn Error>> {
+pub fn remove_adversarial(out: &Path) -> Result<Option<String>, Box<dyn Error>> {
     let folder = out.join("adversarial");
-    if folder.is_dir() && AdversarialImages::remove(&folder)? > 0 {
-        let of = "the adversarial images of the evaluation before are removed";
-        output.say(format_args!("{}: {of}", folder.display()))?;
+    if !folder.is_dir() || AdversarialImages::remove(&folder)? == 0 {
+        return Ok(None);
     }
-    Ok(())
+    let removed = "the adversarial images of the evaluation before are removed";
+    Ok(Some(format!("{}: {removed}", folder.display())))
 }
 
 /// The right to write an evaluation to a folder, until it is dropped or the process ends.

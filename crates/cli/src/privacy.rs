@@ -29,8 +29,32 @@ fn accountant(name: &str) -> Accountant {
     }
 }
 
-/// An error whose field is the name of a flag.
+/// An error whose field is the name of a flag of `cni epsilon`.
 pub fn of_flag(error: PrivacyError) -> String {
+    of(error, flag)
+}
+
+/// An error whose field is the name of a flag of `cni private-train`, where the radius of attacks
+/// has the name of epsilon, and nobody gives steps.
+pub fn of_training(error: PrivacyError) -> String {
+    of(error, |field| match field {
+        "epsilon" => "--privacy-epsilon".to_string(),
+        "steps" => "steps within the budget".to_string(),
+        field => flag(field),
+    })
+}
+
+/// The flag that a field of the library has here.
+fn flag(field: &str) -> String {
+    match field {
+        "expected_batch" => "--batch".to_string(),
+        "max_norm" => "--clip".to_string(),
+        field => format!("--{}", field.replace('_', "-")),
+    }
+}
+
+/// An error whose settings have the names of a command.
+fn of(error: PrivacyError, name: impl Fn(&str) -> String) -> String {
     let flagged = matches!(
         error,
         PrivacyError::Value { .. }
@@ -41,16 +65,10 @@ pub fn of_flag(error: PrivacyError) -> String {
     );
     let text = error.to_string();
     match text.split_once(": ") {
-        Some((field, rest)) if flagged => format!("--{}: {rest}", flag(field)),
+        Some((field, rest)) if flagged => format!("{}: {rest}", name(field)),
         _ => text,
     }
-}
-
-/// The flag that a field of the library has here.
-fn flag(field: &str) -> String {
-    match field {
-        "expected_batch" => "batch".to_string(),
-        "max_norm" => "clip".to_string(),
-        field => field.replace('_', "-"),
-    }
+    // What to raise has no flag but this one.
+    .replace("raise epsilon_error or noise_multiplier", "raise --noise-multiplier")
+    .replace("raise noise_multiplier", "raise --noise-multiplier")
 }

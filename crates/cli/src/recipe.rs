@@ -1,13 +1,14 @@
 //! The recipe of a training, and what flags change of it. One file: each change, and the training
 //! that all of them give.
 
-use crate::given::Given;
+use crate::checkpoint::trained_against;
+use crate::given::{Given, Idle};
 use crate::model::{Kind, ModelFlags, without_foreign};
 use crate::output::Output;
 use crate::proportion::Proportion;
 use crate::values::{count, epsilon};
 use clap::Args;
-use cni_burn::attacks::attack_from_spec;
+use cni_burn::attacks::{Norm, attack_from_spec};
 use cni_burn::data::Augmentation;
 use cni_burn::data::reading::read;
 use cni_burn::noise::nearest_name;
@@ -116,6 +117,24 @@ impl RecipeFlags {
         Ok(named(&self.recipe)?)
     }
 
+    /// Refuses settings of the model that others leave without effect, by `--set` as by a flag.
+    pub fn refuse_idle(&self, idle: &[Idle]) -> Result<(), String> {
+        let of_model = |set: &'_ String| {
+            let (path, value) = set.split_once('=')?;
+            let flag = path.trim().strip_prefix("model.")?.replace('_', "-");
+            Some((flag, path.trim().to_string(), value.trim().to_string()))
+        };
+        for (flag, path, value) in self.set.iter().filter_map(of_model) {
+            let without = |idle: &&Idle| idle.when && idle.flags.contains(&flag.as_str());
+            if let Some(Idle { because, .. }) = idle.iter().find(without) {
+                return Err(format!(
+                    "--set {path}: got {value}, wanted it left out, since {because}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The training with all attacks at the radius asked for.
     fn at_epsilon(&self, recipe: &Recipe) -> Result<TrainingConfig, Box<dyn Error>> {
         let training = recipe.training()?;
@@ -126,15 +145,20 @@ impl RecipeFlags {
         if let Some(set) = recipe.changed().find(|path| path.ends_with("epsilon")) {
             return refused("it left out", &format!("--set has {set}"));
         }
+        let mut settings = serde_json::to_value(&training)?;
         // A training attack may reach beyond the radius that the training is for, as N-FGSM's does.
-        let judged = training.validation_attack.as_deref().or(training.objective.attack());
-        let Some(attack) = judged else {
+        let judged = training.validation_attack.as_deref().map(|attack| attack.threat());
+        let Some(threat) = judged.or_else(|| trained_against(&json!({ "config": settings })))
+        else {
             let because = format!("the recipe {} attacks nothing", recipe.name());
             return refused("it left out", &because);
         };
-        let factor = epsilon / attack.threat().epsilon();
-        let mut settings = serde_json::to_value(&training)?;
-        scale_epsilon(&mut settings, &|radius| match radius == attack.threat().epsilon() {
+        if threat.norm() != Norm::Linf {
+            let because = format!("the recipe {} is against {threat}", recipe.name());
+            return refused("it left out, and --set in its place", &because);
+        }
+        let factor = epsilon / threat.epsilon();
+        scale_epsilon(&mut settings, &|radius| match radius == threat.epsilon() {
             true => epsilon,
             false => factor * radius,
         })?;
@@ -240,6 +264,15 @@ fn scale_epsilon(settings: &mut Value, scaled: &dyn Fn(f64) -> f64) -> Result<()
         let attack = attack_from_spec(settings)?;
         let epsilon = scaled(attack.threat().epsilon());
         *settings = attack.with_knob(Knob::Epsilon(epsilon))?.spec();
+        return Ok(());
+    }
+    // Free adversarial training has a threat without an attack.
+    if let Ok(threat) = serde_json::from_value::<Threat>(settings["threat"].clone()) {
+        let epsilon = scaled(threat.epsilon());
+        if let Some(step) = settings["step_size"].as_f64() {
+            settings["step_size"] = (step * epsilon / threat.epsilon()).into();
+        }
+        settings["threat"] = serde_json::to_value(Threat::new(threat.norm(), epsilon)?)?;
         return Ok(());
     }
     match settings {

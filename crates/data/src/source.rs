@@ -77,6 +77,19 @@ pub(crate) fn check_classes(name: &str, classes: &[String]) -> Result<(), DataEr
     Ok(())
 }
 
+/// Checks the label that a source gave for an example.
+pub(crate) fn check_label(
+    source: &dyn ImageSource,
+    example: usize,
+    label: usize,
+) -> Result<(), DataError> {
+    let classes = source.classes().len();
+    match label < classes {
+        true => Ok(()),
+        false => Err(DataError::Label { name: source.name().into(), example, label, classes }),
+    }
+}
+
 /// Checks the label and the pixels that a source gave for an example.
 pub(crate) fn check_example(
     source: &dyn ImageSource,
@@ -84,10 +97,7 @@ pub(crate) fn check_example(
     label: usize,
     pixels: &[f32],
 ) -> Result<(), DataError> {
-    let classes = source.classes().len();
-    if label >= classes {
-        return Err(DataError::Label { name: source.name().into(), example, label, classes });
-    }
+    check_label(source, example, label)?;
     match outside(pixels) {
         None => Ok(()),
         Some(index) => {

@@ -131,16 +131,9 @@ impl<'a> AddedNoise<'a> {
     /// The law's form for kernels, which add noise to the tensor itself.
     fn fused(&self) -> Option<FusedNoise> {
         let noise = self.law.fused(&self.parameters).filter(|_| !self.law.has_mean())?;
-        let amplitudes = noise.amplitudes.dims()[0];
-        let rows = noise.factor.as_ref().map(|factor| factor.dims()[0]);
-        let elements = self.parameters.shape.elements();
-        assert!(
-            amplitudes > 0 && noise.stride > 0 && rows.is_none_or(|rows| rows == elements),
-            "{}: got a fused form of {amplitudes} amplitudes, stride {} and {rows:?} rows of the \
-             factor, wanted sizes above zero and {elements} rows",
-            self.law.name(),
-            noise.stride
-        );
+        if let Some(fault) = noise.fault(self.parameters.shape.elements()) {
+            panic!("{}: {fault}", self.law.name());
+        }
         Some(noise)
     }
 

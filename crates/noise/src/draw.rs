@@ -25,7 +25,8 @@ pub fn normal<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device
     tensor(Distribution::Normal, key, shape.into(), device)
 }
 
-/// Uniform values in [0, 1), multiples of 2⁻²⁴. Otherwise as [`normal`].
+/// Uniform values in [0, 1), multiples of 2⁻²⁴; in half precision rounded, at most to the largest
+/// value below 1. Otherwise as [`normal`].
 pub fn uniform<const D: usize>(key: Key, shape: impl Into<Shape>, device: &Device) -> Tensor<D> {
     tensor(Distribution::Uniform, key, shape.into(), device)
 }

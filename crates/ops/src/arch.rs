@@ -59,6 +59,14 @@ pub mod chosen {
         CHOSEN.get()
     }
 
+    /// Instructions that this processor has beside its widest.
+    pub fn narrower() -> Vec<Arch> {
+        let mut narrower = vec![Arch::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        narrower.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        narrower
+    }
+
     pub fn with<R>(arch: Arch, f: impl FnOnce() -> R) -> R {
         let before = CHOSEN.replace(Some(arch));
         let result = f();

@@ -94,7 +94,7 @@ impl HalfPrecision {
             Units::Amx(_) => Self::Amx,
             #[cfg(target_arch = "x86_64")]
             Units::Dots(_) => Self::Avx512Bf16,
-            Units::Vectors => Self::Vectors,
+            Units::Vectors(_) => Self::Vectors,
         }
     }
 

@@ -56,7 +56,7 @@ fn a_run_of_the_default_recipe_reached_what_its_record_says() {
     let of_record = |epoch: &Epoch| epoch.scores["validation robust loss"];
     assert_eq!(losses, record.model.history.iter().map(of_record).collect::<Vec<_>>());
     let minutes = training["seconds"].as_f64().unwrap() / 60.0;
-    assert_said(&format!("on CIFAR-10 take {minutes:.0} min on two cores"));
+    assert_said(&format!("on CIFAR-10 take {minutes:.0} min on two cores of a Xeon"));
 }
 
 #[test]

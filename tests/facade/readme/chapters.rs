@@ -43,7 +43,7 @@ fn speed(path: &str, task: &str, name: &str) -> f64 {
 #[test]
 fn how_long_a_training_takes_is_that_of_the_records() {
     let seconds = json("results/fast-noise/training.json")["seconds"].as_f64().unwrap();
-    assert_page_says("training.md", &format!("two cores of an EPYC | {seconds:.0} s ([record]"));
+    assert_page_says("training.md", &format!("two cores of a Xeon | {seconds:.0} s ([record]"));
     assert_page_says("examples.md", &format!("training {seconds:.0} s ([record]"));
     let (file, task) = ("results/step-avx512-bf16.json", "adversarial-step");
     for name in ["ours", "ours, bf16"] {

@@ -85,6 +85,9 @@ pub struct PlanRun<'a> {
 const OWN: [&str; 10] =
     ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet", "force"];
 
+/// Flags that judge something else than the run, or a part of it.
+const OTHERS: [&str; 3] = ["shard", "pretrained", "weights"];
+
 impl Plan {
     /// Reads a plan.
     ///
@@ -223,6 +226,12 @@ fn flags(command: &str, table: &Map<String, Value>) -> Result<Vec<String>, Strin
                 "{command}: got {flag}, which the plan itself gives, wanted it left out"
             ));
         }
+        if OTHERS.contains(&flag.as_str()) {
+            return Err(format!(
+                "{command}: got {flag}, wanted it left out, since a plan judges the whole of what \
+                 it has trained"
+            ));
+        }
         let name = format!("--{}", flag.replace('_', "-"));
         match value {
             Value::Bool(true) => all.push(name),
@@ -319,6 +328,8 @@ mod tests {
             ("[1, 5]", "5", "model.rank: got 5, wanted a list of values"),
             ("epochs = 2", "\"model.noise\" = \"pni\"", "arm plain: got model.noise"),
             ("examples = 20", "seed = 20", "evaluate: got seed, which the plan itself gives"),
+            ("examples = 20", "shard = \"1/2\"", "evaluate: got shard, wanted it left out"),
+            ("examples = 20", "pretrained = \"x\"", "got pretrained, wanted it left out"),
             ("seeds = [1, 2]", "seeds = [1]\nbaseline = \"plane\"", "the nearest is plain"),
         ] {
             let error = with(from, to);

@@ -6,6 +6,7 @@ use super::process::run_to_end;
 use super::tie::LOCK as LOCK_OF_COMMAND;
 use super::{Phase, Plan, PlanRun, State, folder_of};
 use crate::output::Output;
+use crate::recipe::is_file;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fs;
@@ -122,11 +123,14 @@ impl Runner<'_> {
         let [train, evaluate] = self.commands(run)?;
         let mut commands = json!({ "train": train, "evaluate": evaluate });
         // The content of a file counts, not its name alone.
-        if let Some(at) = evaluate.iter().position(|word| word == "--attacks")
-            && let Some(path) = evaluate.get(at + 1)
-        {
-            let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-            commands["attacks"] = text.into();
+        let at = evaluate.iter().position(|word| word == "--attacks");
+        let attacks = at.and_then(|at| evaluate.get(at + 1));
+        let recipe = Some(&self.plan.recipe).filter(|recipe| is_file(Path::new(recipe)));
+        for (field, path) in [("attacks", attacks), ("recipe", recipe)] {
+            if let Some(path) = path {
+                let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+                commands[field] = text.into();
+            }
         }
         Ok(State { commands, phase })
     }
@@ -149,29 +153,40 @@ impl Runner<'_> {
             };
         };
         let here = self.state(run, Phase::Begun)?.commands;
-        if there.commands == here {
-            return Ok(());
-        }
-        if there.commands["attacks"] != here["attacks"] {
+        let contents = [
+            ("attacks", "was judged by other attacks than those of the file --attacks"),
+            ("recipe", "was trained by another recipe than that of the plan's file"),
+        ];
+        let both = [&there.commands, &here];
+        // Runs of earlier versions have no recipe.
+        let have = |field: &str| both.iter().all(|commands| commands[field].is_string());
+        let differ = |field: &str| have(field) && both[0][field] != both[1][field];
+        if let Some((_, other)) = contents.into_iter().find(|(field, _)| differ(field)) {
             return Err(format!(
-                "{}: was judged by other attacks than those of the file --attacks; take another \
-                 --out, or the file that it was begun with",
+                "{}: {other}; take another --out, or the file that it was begun with",
                 folder.display()
             )
             .into());
         }
-        let differ = ["train", "evaluate"].into_iter().find(|of| there.commands[of] != here[of]);
-        let differ = differ.unwrap_or("train");
-        let line = |of: &Value| {
-            let words = of[differ].as_array().into_iter().flatten();
-            words.map(text).collect::<Vec<_>>().join(" ")
+        let words = |commands: &Value, of: &str| {
+            let mut words: Vec<String> =
+                commands[of].as_array().into_iter().flatten().map(text).collect();
+            // The place of a recipe's file does not count.
+            if have("recipe")
+                && let Some(at) = words.iter().position(|word| word == "--recipe")
+            {
+                words.drain(at..(at + 2).min(words.len()));
+            }
+            words.join(" ")
         };
+        let [wanted, got] = both.map(|of| ["train", "evaluate"].map(|command| words(of, command)));
+        let Some(differ) = (0..2).find(|&of| got[of] != wanted[of]) else { return Ok(()) };
         Err(format!(
             "{}: holds another run: got `{}`, wanted `{}`; take another --out, or the plan that it \
              was begun with",
             folder.display(),
-            line(&here),
-            line(&there.commands)
+            got[differ],
+            wanted[differ]
         )
         .into())
     }

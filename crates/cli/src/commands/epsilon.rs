@@ -26,7 +26,7 @@ pub struct Epsilon {
     /// Folder of a private run: asks for what its ledger has spent.
     #[arg(long, conflicts_with_all = ["sample_rate", "steps", "examples", "batch", "epochs"])]
     run: Option<PathBuf>,
-    /// Delta, below one over the number of examples.
+    /// Delta, below one over the number of examples, which is checked where --examples tells it.
     #[arg(long, allow_negative_numbers = true)]
     delta: f64,
     /// Probability with which an example enters a batch.

@@ -1,8 +1,8 @@
 //! From a checkpoint to a report. One file, because most of it is the flags of one command.
 
-use crate::checkpoint::{Checkpoint, Origin, epsilon_for, folder_for};
+use crate::checkpoint::{Checkpoint, Origin, folder_for, threat_for};
 use crate::compute::Compute;
-use crate::conclusion::conclude;
+use crate::conclusion::{conclude, write};
 use crate::data::{part, without_examples};
 use crate::exit::Exit;
 use crate::given::{Given, Idle, command};
@@ -57,7 +57,7 @@ pub struct Evaluate {
     #[arg(long, value_parser = checks())]
     pub checks: Option<Checks>,
     /// Largest change of a pixel: a fraction such as 8/255, or a number. By default that of the
-    /// run's training, and 8/255 if it had none.
+    /// run's training, and 8/255 if it had none in Linf.
     #[arg(long, value_parser = epsilon)]
     pub epsilon: Option<f64>,
     /// Test examples to judge: the first, or of a folder those at equal distances.
@@ -192,7 +192,9 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     for class in without_examples(&test)? {
         args.output.say(format_args!("warning: the test images have none of class {class:?}"))?;
     }
-    let threat = Threat::linf(epsilon_for(args.epsilon, trained))?;
+    // A file of attacks may have threats of its own.
+    let own = file.as_ref().is_some_and(AttackFile::has_threats);
+    let threat = threat_for(args.epsilon, trained.filter(|_| !own), args.output)?;
 
     let eot = Pgd::new(threat).with_steps(args.eot_steps)?.with_draws(args.eot_draws)?;
     let model_card = ModelCard {
@@ -263,11 +265,15 @@ pub fn evaluate(args: &Evaluate, given: &Given) -> Result<Exit, Box<dyn Error>> 
     };
     let evaluated = if args.noise_off { scope(Noise::Off, judge) } else { judge() }?;
 
-    if replaces && !args.keep_adversarial {
-        remove_adversarial(&out, args.output)?;
+    let record = write(evaluated, &out)?;
+    if replaces
+        && !args.keep_adversarial
+        && let Some(removed) = remove_adversarial(&out)?
+    {
+        args.output.say(removed)?;
     }
     let noise = if args.noise_off { "its noise switched off" } else { "no noise" };
-    conclude(evaluated, &out, noise, args.strict, args.output)
+    conclude(&record, &out, noise, args.strict, args.output)
 }
 
 /// Judges one shard, for `cni merge`.

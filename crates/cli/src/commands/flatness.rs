@@ -1,7 +1,7 @@
 //! The flatness of the robust loss around the weights of checkpoints, side by side. One file,
 //! because most of it is the flags of one command.
 
-use crate::checkpoint::{Checkpoint, Origin, epsilon_for, folder_for};
+use crate::checkpoint::{Checkpoint, Origin, folder_for, threat_for};
 use crate::compute::Compute;
 use crate::data::part;
 use crate::exit::Exit;
@@ -79,7 +79,7 @@ pub struct Flatness {
     #[arg(long, default_value_t = 51, value_parser = count)]
     points: usize,
     /// Largest change of a pixel: a fraction such as 8/255, or a number. By default that of the
-    /// run's training, and 8/255 if it had none.
+    /// run's training, and 8/255 if it had none in Linf.
     #[arg(long, value_parser = epsilon)]
     epsilon: Option<f64>,
     /// Steps of the attack on the images, each of 0.223 of the radius.
@@ -195,9 +195,10 @@ pub fn flatness(args: &Flatness, given: &Given) -> Result<Exit, Box<dyn Error>> 
         let measure = || prepared.measure(args.quiet);
         records.push(if args.noise_off { scope(Noise::Off, measure) } else { measure() }?);
     }
-    output.say(flatness_table(&records))?;
+    let said = flatness_table(&records);
     let records = FlatnessRecords::new(records);
     FlatnessReport::new(records.clone())?.write(&out)?;
+    output.say(said)?;
     output.say(format_args!("record: {}", out.join(FlatnessRecords::FILE).display()))?;
     output.result(&records)?;
     output.say(format_args!("page: {}", out.join("flatness.html").display()))?;
@@ -225,7 +226,7 @@ impl Prepared {
         let Checkpoint { model, config, test, name, history, trained, .. } = checkpoint;
         let folder = args.from.test.is_some();
         let test = part(test, folder, Some(args.examples), "examples", given)?;
-        let threat = Threat::linf(epsilon_for(args.epsilon, trained))?;
+        let threat = threat_for(args.epsilon, trained, args.output)?;
         let attack = Pgd::new(threat)
             .with_steps(args.steps)?
             .with_step_size(STEP * threat.epsilon())?

@@ -1,6 +1,6 @@
 //! From the shards of an evaluation to its record and its report.
 
-use crate::conclusion::conclude;
+use crate::conclusion::{conclude, write};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::place::{Force, Place, remove_adversarial};
@@ -39,16 +39,16 @@ pub fn merge(args: &Merge) -> Result<Exit, Box<dyn Error>> {
         return Err(format!("--strict: got the flag, wanted it left out, since {because}").into());
     }
     let (_place, before) = Place::take(&out)?;
-    if let Some(before) = before {
-        let differs = evaluated.record.difference_from(&before);
-        let replaces = differs.is_some();
+    let differs = before.as_ref().and_then(|before| evaluated.record.difference_from(before));
+    let replaces = differs.is_some();
+    if before.is_some() {
         args.force.allows(&out, "evaluation", differs, args.output)?;
-        if replaces {
-            remove_adversarial(&out, args.output)?;
-        }
     }
+    let record = write(evaluated, &out)?;
+    let removed = if replaces { remove_adversarial(&out)? } else { None };
     shards.copy_adversarial(&out.join("adversarial"))?;
-    conclude(evaluated, &out, "no live noise", args.strict, args.output)
+    removed.into_iter().try_for_each(|removed| args.output.say(removed))?;
+    conclude(&record, &out, "no live noise", args.strict, args.output)
 }
 
 /// The folder that contains all shards.

@@ -5,7 +5,7 @@ use crate::commands::train::{Train, train_with};
 use crate::exit::Exit;
 use crate::given::Given;
 use crate::output::Output;
-use crate::privacy::{AccountantFlag, of_flag};
+use crate::privacy::{AccountantFlag, of_training};
 use clap::Args;
 use cni_burn::privacy::{Budget, PRIVACY_FILE, PrivateRun, PrivateSgd, Randomness};
 use serde_json::{Value, json};
@@ -63,8 +63,7 @@ impl PrivacyFlags {
         let missing = |flag: &str| format!("--{flag}: got none, wanted a number, the budget");
         let epsilon = self.privacy_epsilon.ok_or_else(|| missing("privacy-epsilon"))?;
         let delta = self.delta.ok_or_else(|| missing("delta"))?;
-        let budget = Budget::new(epsilon, delta)
-            .map_err(|error| of_flag(error).replace("--epsilon", "--privacy-epsilon"))?;
+        let budget = Budget::new(epsilon, delta).map_err(of_training)?;
         let randomness =
             if self.system_randomness { Randomness::System } else { Randomness::Keyed };
         Ok(PrivateSgd {

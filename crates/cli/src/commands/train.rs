@@ -6,13 +6,13 @@ use crate::checkpoint::{Origin, trained_against};
 use crate::commands::private_train::{say_plan, say_spent};
 use crate::compute::Compute;
 use crate::curves::Curves;
-use crate::data::{About, Dataset, Folder, Images, Source, part};
+use crate::data::{About, Dataset, Folder, Images, Source, part, say_skipped};
 use crate::ending::before_the_end;
 use crate::exit::Exit;
 use crate::given::{Given, Idle};
 use crate::model::{Asked, GROUP, ModelFlags, config_of_run};
 use crate::output::Output;
-use crate::privacy::of_flag;
+use crate::privacy::of_training;
 use crate::recipe::{RecipeFlags, Resolved, recipe_of_run};
 use crate::values::{count, named};
 use burn::tensor::Device;
@@ -130,6 +130,14 @@ impl Train {
         Ok(resolved)
     }
 
+    /// Refuses flags and settings that others leave without effect.
+    fn refuse_idle(&self, resolved: &Resolved, given: &Given) -> Result<(), Box<dyn Error>> {
+        let of_model = resolved.model.idle();
+        given.refuse(&of_model)?;
+        self.recipe.refuse_idle(&of_model)?;
+        Ok(given.refuse(&self.idle())?)
+    }
+
     /// Refuses to go on with a run that was begun with other flags.
     fn agrees_with(
         &self,
@@ -164,8 +172,7 @@ impl Train {
 /// Refuses what `train` would refuse before it reads any data.
 pub fn check(args: &Train, given: &Given) -> Result<(), Box<dyn Error>> {
     let resolved = args.resolve(given, Key::new(args.seed))?;
-    given.refuse(&resolved.model.idle())?;
-    given.refuse(&args.idle())?;
+    args.refuse_idle(&resolved, given)?;
     if args.train.is_none() {
         resolved.model.config(&args.model.dataset.about())?.try_init(&Device::flex())?;
     }
@@ -204,11 +211,11 @@ pub(super) fn train_with(
         Some(Err(error)) => output.say(format_args!("nothing to continue: {error}"))?,
         None => {}
     }
-    given.refuse(&resolved.model.idle())?;
-    given.refuse(&args.idle())?;
+    args.refuse_idle(&resolved, given)?;
     let devices = Devices::new(args.compute.devices(args.devices)?, args.parallel)?;
     args.compute.say_half_precision(&[resolved.training.precision], output)?;
     let data = images.train(&args.source)?;
+    say_skipped(&data, output)?;
     let data = part(data, args.train.is_some(), args.subset, "subset", given)?;
     if args.validation >= data.len() {
         let wanted = format!("less than the {} examples there are", data.len());
@@ -237,7 +244,7 @@ pub(super) fn train_with(
     let training = resolved.training;
     let epochs = training.epochs;
     let private = privacy.map(|settings| settings.plan(training.clone(), train.len()));
-    let private = private.transpose().map_err(of_flag)?;
+    let private = private.transpose().map_err(of_training)?;
     let mut trainer = match &private {
         Some(run) => {
             say_plan(run, output)?;

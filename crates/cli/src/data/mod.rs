@@ -5,6 +5,7 @@ mod dataset;
 pub use dataset::{Dataset, Source};
 
 use crate::given::{Given, Idle};
+use crate::output::Output;
 use cni_burn::data::{DataError, ImageData, ImageFolder, Split};
 use cni_burn::layers::NoiseError;
 use cni_burn::layers::models::NetworkConfig;
@@ -146,6 +147,17 @@ pub fn of_run<'a>(
             run.display()
         )
         .into()),
+    }
+}
+
+/// Says how many files of a folder are no images by their names, if some are.
+pub fn say_skipped(data: &ImageData, output: Output) -> std::io::Result<()> {
+    match data.skipped_files() {
+        0 => Ok(()),
+        skipped => output.say(format_args!(
+            "warning: {}: files left out, whose names do not end as those of images: {skipped}",
+            data.name()
+        )),
     }
 }
 

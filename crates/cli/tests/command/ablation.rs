@@ -145,6 +145,26 @@ fn an_ablation_in_parts_killed_and_begun_again_gives_the_record_of_one_process()
 }
 
 #[test]
+fn a_changed_file_of_a_recipe_does_not_go_on_with_the_runs_of_another() {
+    let folder = scratch("ablation-recipe");
+    let recipe = folder.join("own.toml");
+    let with = |comment: &str| {
+        let text = works(plain("recipes reference-cni"));
+        fs::write(&recipe, format!("# {comment}\n{text}")).unwrap();
+    };
+    let own = PLAN.replace("\"reference-cni\"", "\"own.toml\"").replace("[1, 2]", "[1]");
+    let (plan, out) = (written(&folder, &own), folder.join("out"));
+    with("one");
+    works(ablate(&plan, &out, ""));
+    // The place of the file does not count.
+    let absolute = own.replace("\"own.toml\"", &format!("{:?}", recipe.display().to_string()));
+    works(ablate(&written(&folder, &absolute), &out, ""));
+    with("another");
+    let said = refused(ablate(&plan, &out, ""));
+    assert!(said.contains("was trained by another recipe than that of the plan's file"), "{said}");
+}
+
+#[test]
 fn a_changed_file_of_attacks_does_not_go_on_with_the_runs_of_another() {
     let folder = scratch("ablation-attacks");
     let attacks = folder.join("attacks.toml");

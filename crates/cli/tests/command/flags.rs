@@ -19,6 +19,7 @@ fn a_flag_that_others_leave_without_effect_is_refused() {
         ("--noise none", "--rank: got 2, "),
         ("--noise pni", "--rank: got 2, "),
         ("--granularity layer", "--granularity: got layer, "),
+        ("--set model.granularity=layer", "--set model.granularity: got layer, "),
         ("--family resnet18", "--depth: got 8, "),
         ("--parallel multi", "--parallel: got multi, "),
         ("--data somewhere", "--data: got somewhere, "),

@@ -71,8 +71,15 @@ fn evaluate([_, dir, run]: &[PathBuf; 3], flags: &str) -> Vec<std::ffi::OsString
 fn a_model_is_trained_and_judged_on_folders_of_images() {
     for (name, gray, flags) in [("color", false, ""), ("gray", true, "--grayscale --no-flip")] {
         let folders = folders(name, gray);
-        works(train(&folders, flags));
+        // Half of a download, which is left out and told.
+        for dir in &folders[..2] {
+            fs::write(dir.join(CLASSES[1]).join("9.png.part"), "half").unwrap();
+        }
+        let left_out = "files left out, whose names do not end as those of images: 1";
+        let said = works(train(&folders, flags));
+        assert!(said.contains(left_out), "{said}");
         let said = works(evaluate(&folders, ""));
+        assert!(said.contains(left_out), "{said}");
         assert!(said.contains("warning: the test images have none of class \"bars\""), "{said}");
         let record = record(&folders[2].join("evaluation"));
         assert_eq!(record["data"]["name"], "test");

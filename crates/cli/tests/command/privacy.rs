@@ -52,6 +52,7 @@ fn a_private_run_keeps_what_it_spent_and_goes_on_with_its_own_flags() {
         ("--clip 2", "--clip: got 2.0, wanted 0.5, since"),
         ("--per-layer", "--per-layer: got the flag, wanted it left out, since"),
         ("--delta 1e-3", "--delta: got 0.001, wanted 0.0001, since"),
+        ("--noise-multiplier 3", "--noise-multiplier: got 3.0, wanted it left out, since"),
     ] {
         let said = refused(resume(flags));
         assert!(said.contains(says), "{said}");
@@ -138,6 +139,10 @@ fn a_run_that_cannot_be_private_is_refused() {
             "--privacy-epsilon 0 --delta 1e-4",
             "--privacy-epsilon: got 0, wanted a finite number above 0",
         ),
+        (
+            "--privacy-epsilon 1e-9 --delta 1e-4",
+            "--privacy-epsilon: got 0.000000001, wanted at least",
+        ),
         ("--privacy-epsilon 6 --delta 2", "--delta: got 2, wanted a number between 0 and 1"),
         (
             "--privacy-epsilon 6 --delta 1e-4 --clip 0",
@@ -153,7 +158,7 @@ fn a_run_that_cannot_be_private_is_refused() {
         ),
         (
             "--privacy-epsilon 1 --delta 1e-4 --noise-multiplier 0.3",
-            "--steps: got 0, wanted at least 5, an epoch; raise noise_multiplier",
+            "steps within the budget: got 0, wanted at least 5, an epoch; raise --noise-multiplier",
         ),
         (
             "--privacy-epsilon 6 --delta 1e-4 --batch 41",

@@ -118,6 +118,32 @@ fn a_recipe_is_printed_changed_and_passed_on() {
 }
 
 #[test]
+fn a_radius_is_that_of_free_training_too_and_of_no_other_norm() {
+    let folder = scratch("recipe-radius");
+    let out = folder.join("run");
+    let text = works(plain("recipes clean"));
+    let free = "objective = { objective = \"free\", step_size = \"2/255\", threat = { norm = \
+                \"NORM\", epsilon = \"8/255\" } }";
+    let path = folder.join("free.toml");
+    let with = |norm: &str| {
+        let text = text.replace("objective = \"clean\"", &free.replace("NORM", norm));
+        fs::write(&path, text).unwrap();
+        let flags = "--dataset digits --depth 8 --width 0.125 --noise none --subset 60 \
+                     --validation 20 --batch 20 --epochs 1 --epsilon 4/255";
+        let (out, path) = (out.display(), path.display());
+        plain(&format!("train --out {out} --recipe {path} {flags}"))
+    };
+    let said = refused(with("l2"));
+    assert!(said.contains("since the recipe clean is against L2 0.03"), "{said}");
+    works(with("linf"));
+    let config: Value =
+        serde_json::from_slice(&fs::read(out.join("config.json")).unwrap()).unwrap();
+    let near = |value: &Value, wanted: f64| (value.as_f64().unwrap() - wanted).abs() < 1e-12;
+    assert!(near(&config["objective"]["threat"]["epsilon"], 4.0 / 255.0), "{config}");
+    assert!(near(&config["objective"]["step_size"], 1.0 / 255.0), "{config}");
+}
+
+#[test]
 fn a_run_goes_on_whatever_flags_its_model_leaves_without_effect() {
     let folder = scratch("resumed-models");
     let small = "--dataset digits --depth 8 --width 0.125 --subset 60 --validation 20 --batch 20";

@@ -1,10 +1,13 @@
 //! From a training to an evaluation, with kills and signals. One file, because all tests go the
 //! same way and stop somewhere else.
 
-use crate::program::{command, evaluate, plain, record, refused, scratch, train, trained, works};
+use crate::program::{
+    command, evaluate, flatness, plain, record, refused, scratch, train, trained, works,
+};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread::sleep;
@@ -148,6 +151,25 @@ fn the_page_of_a_run_that_was_interrupted_or_has_failed_says_so_until_it_goes_on
     let failed = fs::read_to_string(out.join("training.html")).unwrap();
     assert!(failed.contains("The training was stopped after epoch "), "{failed}");
     assert!(!failed.contains("http-equiv=\"refresh\""));
+}
+
+#[test]
+fn a_result_is_written_though_nobody_reads_what_is_said_of_it() {
+    let (run, folder) = (trained(), scratch("unread-results"));
+    let (judged, flat) = (folder.join("judged"), folder.join("flat"));
+    for (arguments, record) in [
+        (evaluate(run, &judged, "--checks quick"), judged.join("record.json")),
+        (flatness(run, &flat, ""), flat.join("flatness.json")),
+    ] {
+        // As `| head -1` does, it leaves after the first line, long before the last.
+        let mut child = command(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        reader.read_line(&mut String::new()).unwrap();
+        drop(reader);
+        child.wait().unwrap();
+        assert!(record.exists(), "{}", record.display());
+    }
+    assert!(judged.join("report.html").exists());
 }
 
 #[test]

@@ -5,7 +5,8 @@ use cni_noise::{Key, host_uniform};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A square set to zero in all channels (DeVries and Taylor, arXiv 1708.04552, section 3.2).
+/// A square set to zero in all channels (DeVries and Taylor, arXiv 1708.04552, section 3.2). In the
+/// paper zero is that of normalized images, the mean; here it is that of pixels, black.
 ///
 /// Its centre is equally likely to be each pixel of the image, and what lies outside of the image
 /// is cut off; the first two uniform draws of the key are the centre's row and column. A square of

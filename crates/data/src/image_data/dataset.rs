@@ -160,6 +160,9 @@ mod tests {
                 assert!(error.to_string().contains(says), "{error}");
             }
         }
+        // Also of one that is asked for its label alone.
+        let error = changed(|item| item.label = 3).subset(4..9).label(1).unwrap_err();
+        assert_eq!(error.to_string(), "again: label of example 5: got 3, wanted 0..3");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use super::ImageData;
 use crate::{DataError, ImageSource};
+use std::sync::Arc;
 
 impl ImageData {
     /// A set of all examples of `first`, then all of `second`: labelled examples and extra ones
@@ -19,7 +20,9 @@ impl ImageData {
             return Err(DataError::Shapes { name, reference, got, wanted });
         }
         let name = format!("{} + {}", first.name(), second.name());
-        let skipped = first.skipped + second.skipped;
+        // The files of a set count once, also if both are parts of it.
+        let same = Arc::ptr_eq(&first.source, &second.source);
+        let skipped = first.skipped + if same { 0 } else { second.skipped };
         let joined = Joined { name, parts: [first.clone(), second.clone()] };
         Ok(Self::from_source(joined)?.with_skipped(skipped))
     }

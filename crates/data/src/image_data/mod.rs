@@ -14,7 +14,7 @@ pub use batches::Batches;
 pub(crate) use host_batch::HostBatch;
 pub use item::ImageItem;
 
-use crate::source::{check_example, check_source};
+use crate::source::{check_example, check_label, check_source};
 use crate::{DataError, ImageSource};
 use burn::tensor::{Device, Int, Tensor};
 use in_memory::InMemory;
@@ -130,9 +130,11 @@ impl ImageData {
         })
     }
 
-    /// The files of an image folder that were skipped because their extension is not an image's.
+    /// The number of files in the sub-directories of an image folder that were skipped because
+    /// their extension is not an image's. Hidden ones do not count.
     ///
-    /// 0 for sets from elsewhere. A part has the number of the whole set.
+    /// 0 for sets from elsewhere. A part has the number of the whole set, and so has a
+    /// [joined](Self::join) set of two parts of one; that of two sets has the sum.
     pub fn skipped_files(&self) -> usize {
         self.skipped
     }
@@ -141,9 +143,12 @@ impl ImageData {
     ///
     /// # Errors
     ///
-    /// No such example, or one that cannot be read.
+    /// No such example, one that cannot be read, or one whose label is no class.
     pub fn label(&self, i: usize) -> Result<usize, DataError> {
-        self.source.label(self.position(i)?)
+        let position = self.position(i)?;
+        let label = self.source.label(position)?;
+        check_label(&*self.source, position, label)?;
+        Ok(label)
     }
 
     /// Example `i`: pixels, label and number.

@@ -1,4 +1,5 @@
 use super::{Batch, Loader};
+use crate::DataError;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -17,8 +18,19 @@ pub struct Shares {
 impl Shares {
     /// Shares for `devices` of them: at least 1, at most as many as a batch or the data have
     /// examples.
-    pub fn new(loader: Loader, devices: usize) -> Self {
-        Self { loader, devices }
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Setting`] for another number.
+    pub fn new(loader: Loader, devices: usize) -> Result<Self, DataError> {
+        let most = loader.batch_size.min(loader.data.len());
+        match (1..=most).contains(&devices) {
+            true => Ok(Self { loader, devices }),
+            false => {
+                let wanted = format!("1 to {most}, an example of a batch for each");
+                Err(DataError::setting("devices", devices, wanted))
+            }
+        }
     }
 }
 
@@ -82,7 +94,7 @@ mod tests {
             let one: [Arc<dyn DataLoader<Batch>>; 1] = [Arc::new(loader(n, batch_size))];
             let flex = vec![Device::flex(); devices];
             let dealt = split_dataloader::<Batch>(
-                Arc::new(Shares::new(loader(n, batch_size), devices)),
+                Arc::new(Shares::new(loader(n, batch_size), devices).unwrap()),
                 &flex,
             );
             assert_eq!(dealt.iter().map(|part| part.num_items()).sum::<usize>(), n);
@@ -121,6 +133,15 @@ mod tests {
             }
             assert_eq!(part.num_items(), examples);
             assert!(batches.progress().is_completed());
+        }
+    }
+
+    #[test]
+    fn devices_without_an_example_of_a_batch_are_refused_by_their_number() {
+        for (n, batch_size, devices, most) in [(22, 5, 0, 5), (22, 5, 6, 5), (4, 9, 5, 4)] {
+            let error = Shares::new(loader(n, batch_size), devices).unwrap_err().to_string();
+            let says = format!("devices: got {devices}, wanted 1 to {most}, an example");
+            assert!(error.starts_with(&says), "{error}");
         }
     }
 

@@ -27,8 +27,11 @@ pub enum Band {
     /// is left out. It keeps `q = ⌊(⌊n / 2⌋ + 1) · √(1 − rate)⌋` frequencies of an axis, at least
     /// one, as the published code does.
     Rate(f64),
-    /// The number `q` of kept frequencies of rows and of columns: 1 keeps the mean alone, n / 2 + 1
-    /// and more keep everything. A network's smaller activations then keep all of theirs.
+    /// The number `q` of kept frequencies of rows and of columns, in periods over the grid of the
+    /// layer that reads them: the activation itself in a [`BandLimit2d`](super::BandLimit2d), about
+    /// twice its size in a [convolution](super::BandLimitedInput), where the same number is half as
+    /// many periods over the activation. 1 keeps the mean alone, n / 2 + 1 and more keep everything
+    /// of a grid of n. A network's smaller activations then keep all of theirs.
     Frequencies([usize; 2]),
     /// A rate drawn uniformly between two, anew at every use: a stochastic defence. The draws are
     /// keyed by the [noise scope](cni_noise::scope); with the noise off the rate is the mean.
@@ -49,6 +52,12 @@ impl Band {
     ///
     /// That code measures each batch anew, so that an image's prediction depends on the others.
     /// Here the band is found once, from activations that stand for the data.
+    ///
+    /// Its numbers are of the grid that the energy is of, which must be that of the layer that
+    /// reads them: [`spectral_energy`](super::spectral_energy) of an activation for a
+    /// [`BandLimit2d`](super::BandLimit2d), and [`BandLimitedInput::energy`] for a convolution.
+    ///
+    /// [`BandLimitedInput::energy`]: super::BandLimitedInput::energy
     ///
     /// # Errors
     ///
@@ -100,8 +109,8 @@ impl Band {
         }
     }
 
-    /// Refuses more frequencies than inputs of a size have anywhere in a network, of which none
-    /// would be left out.
+    /// Refuses as many frequencies as the largest grid of a network has, of which none would be
+    /// left out anywhere.
     pub(crate) fn check_within(&self, size: [usize; 2]) -> Result<(), NoiseError> {
         let most = size.map(frequencies_of);
         match *self {
@@ -109,7 +118,7 @@ impl Band {
                 Err(NoiseError::Model {
                     field: "band",
                     got: self.to_string(),
-                    wanted: "fewer frequencies than the largest input of a convolution has",
+                    wanted: "fewer frequencies than the largest grid of a convolution has",
                 })
             }
             _ => Ok(()),

@@ -8,7 +8,8 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
-use cni_ops::{conv2d_output_size, padding_pairs};
+use burn::tensor::ops::PadMode;
+use cni_ops::{SpectralEnergy, SpectrumError, conv2d_output_size, padding_pairs, spectral_energy};
 use serde::{Deserialize, Serialize};
 
 /// Configures how the input of a convolution is limited.
@@ -53,6 +54,12 @@ impl BandLimitedInputConfig {
         self.clone().with_limit(self.limit.clone().with_name(name))
     }
 
+    /// The grid of an axis of so many pixels, those of the padding included, of which a kernel
+    /// spans `span`.
+    pub(crate) fn grid_of(&self, padded: usize, span: usize) -> usize {
+        grid_of(padded, span, self.power_of_two)
+    }
+
     /// The input of a convolution that had this padding. The convolution itself must have none.
     pub(crate) fn try_init(
         &self,
@@ -61,6 +68,12 @@ impl BandLimitedInputConfig {
         let limit = self.limit.try_init()?;
         Ok(BandLimitedInput { limit, padding, power_of_two: self.power_of_two })
     }
+}
+
+/// The grid of an axis of a padded input, large enough for the correlation not to wrap.
+fn grid_of(padded: usize, span: usize, power_of_two: bool) -> usize {
+    let n = padded + span.max(padded + 1 - span) - 1;
+    if power_of_two { n.next_power_of_two() } else { n }
 }
 
 /// The low frequencies of a convolution's input, with its padding.
@@ -90,6 +103,25 @@ impl BandLimitedInput {
         self.limit.on_grid(x, grid)
     }
 
+    /// The energy of an activation, `[batch, channels, height, width]`, by the frequencies of the
+    /// grid on which the convolution reads it, for [`Band::preserving`]: what is read by the band
+    /// for a share differs from the activation by at most the rest of its energy.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`spectral_energy`].
+    ///
+    /// # Panics
+    ///
+    /// If the kernel is larger than the padded input.
+    pub fn energy(&self, conv: &Conv2d, x: Tensor<4>) -> Result<SpectralEnergy, SpectrumError> {
+        let [_, _, height, width] = x.dims();
+        let (Grid { size, .. }, _) = self.grid(conv, &x);
+        // On whichever side of the activation its zeros lie, an energy is the same.
+        let zeros = [(0, size[0] - height), (0, size[1] - width)];
+        spectral_energy(x.inner().pad(zeros, PadMode::Constant(0.0)))
+    }
+
     /// The grid for an input, and the size of the output.
     pub(super) fn grid(&self, conv: &Conv2d, x: &Tensor<4>) -> (Grid, [usize; 2]) {
         let [_, _, height, width] = x.dims();
@@ -107,8 +139,7 @@ impl BandLimitedInput {
         let out = [0, 1].map(|axis| input[axis] + pads[axis].0 + pads[axis].1);
         let size = [0, 1].map(|axis| {
             let span = dilation[axis] * (kernel[axis] - 1) + 1;
-            let n = out[axis] + span.max(out[axis] + 1 - span) - 1;
-            if self.power_of_two { n.next_power_of_two() } else { n }
+            grid_of(out[axis], span, self.power_of_two)
         });
         (Grid { size, before: pads.map(|(before, _)| before), out }, output)
     }

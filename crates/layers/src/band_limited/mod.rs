@@ -28,7 +28,7 @@ mod module;
 mod spectra;
 
 pub use band::Band;
-pub use cni_ops::{SpectralEnergy, spectral_energy};
+pub use cni_ops::{SpectralEnergy, SpectrumError, spectral_energy};
 pub use conv2d::{BandLimitedConv2d, BandLimitedConv2dConfig, Method};
 pub use input::{BandLimitedInput, BandLimitedInputConfig};
 pub use limit::{BandLimit2d, BandLimit2dConfig};

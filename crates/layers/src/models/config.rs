@@ -1,5 +1,6 @@
 //! The settings of a [`ResNet`].
 
+use super::block::Form;
 use super::{Activation, Architecture, ModelNoise, NormKind, NormalizeConfig, ResNet};
 use crate::NoiseError;
 #[cfg(feature = "band-limited")]
@@ -176,8 +177,8 @@ impl ResNetConfig {
     /// [`NoiseError::Model`] if the depth of a CIFAR ResNet is not 6n + 2 or that of a wide one not
     /// 6n + 4, with n from 1 to 1,000, `classes` is not from 2 to 1,000,000, `image_size` is zero
     /// or below 9 for an airbench network, or `width` does not leave from 1 to 16,384 channels in
-    /// every stage, if the groups of a norm do not divide its channels, or if a band leaves nothing
-    /// out; the other variants if a noise does not fit.
+    /// every stage, if the groups of a norm do not divide its channels, or if a band's numbers of
+    /// frequencies leave nothing out; the other variants if a noise does not fit.
     pub fn try_init(&self, device: &Device) -> Result<ResNet, NoiseError> {
         let wrong = |field, got: String, wanted| Err(NoiseError::Model { field, got, wanted });
         let deep = |depth: usize, more| depth % 6 == more && (1..=1_000).contains(&(depth / 6));
@@ -207,15 +208,21 @@ impl ResNetConfig {
             let wanted = "a finite number that leaves 1 to 16,384 channels in every stage";
             return wrong("width", self.width.to_string(), wanted);
         }
-        #[cfg(feature = "band-limited")]
-        if let Some(band) = &self.band {
-            // The images with the padding of the first convolution.
-            let size = self.image_size.map(|pixels| pixels + 2);
-            let size = if band.power_of_two { size.map(usize::next_power_of_two) } else { size };
-            band.limit.band.check_within(size)?;
-        }
         let stem = self.architecture.stem(self.normalize.channels(), self.channels(stages[0][1]));
-        let normed = stages.iter().map(|[_, base]| self.channels(*base)).chain([stem.channels]);
+        #[cfg(feature = "band-limited")]
+        if let Some(input) = &self.band {
+            // The stem's grid is the largest, or that of the convolution behind it, whose kernel is
+            // of 3 pixels and whose padding adds 2.
+            let largest = self.image_size.map(|side| {
+                let padded = side + 2 * stem.padding;
+                let behind = padded + 1 - stem.kernel + 2;
+                input.grid_of(padded, stem.kernel).max(input.grid_of(behind, 3))
+            });
+            input.limit.band.check_within(largest)?;
+        }
+        // An airbench network has no norm behind its stem.
+        let of_stem = (self.architecture.form() != Form::Pooled).then_some(stem.channels);
+        let normed = stages.iter().map(|[_, base]| self.channels(*base)).chain(of_stem);
         if let Some(channels) = normed.into_iter().find(|channels| !self.norm.fits(*channels)) {
             let got = format!("{:?} for {channels} channels", self.norm);
             return wrong("norm", got, "groups that divide the channels of every norm");

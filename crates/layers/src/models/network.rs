@@ -155,6 +155,10 @@ impl Network {
     ///
     /// - images: `[batch, channels, height, width]`, pixels in [0, 1]
     /// - logits: `[batch, classes]`
+    ///
+    /// # Panics
+    ///
+    /// If the images have another number of channels than the model.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         each!(self, model => model.forward(images))
     }

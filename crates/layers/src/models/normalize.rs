@@ -236,6 +236,20 @@ impl Normalize {
         normalize(images, mean, std)
     }
 
+    /// The images of a model that takes so many channels, normalized.
+    ///
+    /// # Panics
+    ///
+    /// If the images have another number of channels, to which constants would be broadcast.
+    pub(super) fn of_model(&self, images: Tensor<4>, channels: usize) -> Tensor<4> {
+        let got = images.dims()[1];
+        assert!(
+            got == channels,
+            "images: got {got} channels, wanted {channels}, those of the model"
+        );
+        self.forward(images)
+    }
+
     /// The constants, read back from the device.
     ///
     /// # Errors

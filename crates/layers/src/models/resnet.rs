@@ -48,8 +48,12 @@ impl ResNet {
     ///
     /// - images: `[batch, channels, height, width]`, pixels in [0, 1]
     /// - logits: `[batch, classes]`
+    ///
+    /// # Panics
+    ///
+    /// If the images have another number of channels than the model.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = self.normalize.forward(images);
+        let mut x = self.normalize.of_model(images, self.image_channels());
         if let Some(noise) = &self.input {
             x = noise.forward(x);
         }
@@ -62,6 +66,11 @@ impl ResNet {
                 self.fc.forward(largest).mul_scalar(AIRBENCH_SCALE)
             }
         }
+    }
+
+    /// The channels of the images.
+    fn image_channels(&self) -> usize {
+        self.conv1.conv.weight.lazy_shape()[1]
     }
 
     /// The layers between the normalized images and the pooling in front of the classifier.
@@ -93,7 +102,7 @@ impl ResNet {
     ///
     /// [`NoiseError::Model`] if the normalization has another number of channels than the stem.
     pub fn with_normalization(mut self, config: &NormalizeConfig) -> Result<Self, NoiseError> {
-        let channels = self.conv1.conv.weight.lazy_shape()[1];
+        let channels = self.image_channels();
         if config.channels() != channels {
             let got = format!("{} channels for images of {channels}", config.channels());
             let wanted = "as many as the images have";

@@ -209,7 +209,9 @@ impl WeightNoise {
         Ok(model.apply_reparameterization(Attach { noise: self, selected }))
     }
 
-    /// The module without its weight noise: the same weights, no noise parameters.
+    /// The module without its weight noise: the weights that it has with the noise off, no noise
+    /// parameters. They are the same as before, but of a law that has a mean of its own, such as
+    /// multiplicative noise, that mean.
     ///
     /// Every reparameterization of the module is folded in, those of other origin (LoRA) too. The
     /// parameters keep their ids, and whether they are trained.

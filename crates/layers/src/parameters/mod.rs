@@ -14,7 +14,7 @@ use crate::NoiseError;
 use crate::models::Normalize;
 use crate::noise::{LearnedNoise, Spec};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Int, Tensor};
 
 /// The role of a parameter in its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +124,8 @@ pub(crate) struct Found {
     /// a gradient, if there is one.
     #[cfg(feature = "binary")]
     pub signs: Vec<(String, Option<f64>)>,
+    /// The parameters that are no floating-point numbers: their path, and what they are.
+    pub others: Vec<(String, &'static str)>,
     /// The paths of reparameterized parameters, and the name of the reparameterization.
     pub reparameterized: Vec<(String, String)>,
 }
@@ -192,6 +194,14 @@ impl ModuleVisitor for Walk {
             noise.2 += parameter.elements();
         }
         self.found.parameters.push(parameter);
+    }
+
+    fn visit_int<const D: usize>(&mut self, _param: &Param<Tensor<D, Int>>) {
+        self.found.others.push((self.place.path(), "whole numbers"));
+    }
+
+    fn visit_bool<const D: usize>(&mut self, _param: &Param<Tensor<D, Bool>>) {
+        self.found.others.push((self.place.path(), "truth values"));
     }
 }
 

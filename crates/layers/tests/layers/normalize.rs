@@ -6,7 +6,7 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use cni_layers::models::{ModelNoise, Normalize, NormalizeConfig, ResNet, ResNetConfig};
-use cni_layers::{NoiseSummary, WeightNoise, count_parameters, noise_parameters};
+use cni_layers::{NoiseSummary, WeightNoise, count_parameters, keyed_init, noise_parameters};
 use cni_noise::{Key, uniform};
 
 fn config() -> ResNetConfig {
@@ -113,6 +113,32 @@ fn a_model_for_images_of_one_channel_normalizes_them() {
     let x = NormalizeConfig::new(&[0.5], &[0.25]).init(&device);
     let out = x.forward(Tensor::ones([1, 1, 1, 1], &device)).into_scalar::<f32>();
     assert_eq!(out, 2.0);
+}
+
+#[test]
+#[should_panic(expected = "images: got 1 channels, wanted 3, those of the model")]
+fn images_of_one_channel_are_refused_by_a_model_of_three() {
+    let device = Device::flex();
+    config().init(&device).forward(Tensor::ones([2, 1, 8, 8], &device));
+}
+
+#[test]
+#[should_panic(expected = "images: got 3 channels, wanted 1, those of the model")]
+fn images_of_three_channels_are_refused_by_a_model_of_one() {
+    let device = Device::flex();
+    let model = config().with_normalization(NormalizeConfig::centered(1)).init(&device);
+    model.forward(images(&device));
+}
+
+#[test]
+fn constants_of_one_channel_serve_all_channels_of_a_model() {
+    let device = Device::flex();
+    let three = config().with_normalization(NormalizeConfig::centered(3)).init(&device);
+    let mut one = keyed_init(three, Key::new(2));
+    let wanted = one.forward(images(&device));
+    one.normalize = NormalizeConfig::centered(1).init(&device);
+    let off = (one.forward(images(&device)) - wanted).abs().max().into_scalar::<f64>();
+    assert!(off < 1e-5, "{off}");
 }
 
 #[test]

@@ -85,6 +85,19 @@ fn the_kind_of_norms_is_a_part_of_the_file_and_batch_norm_leaves_none() {
 }
 
 #[test]
+fn the_groups_of_a_network_need_not_divide_the_channels_of_a_stem_that_has_no_norm() {
+    // 24 channels of the stem, 32, 128 and 128 of the blocks.
+    let config = ResNetConfig::new(Architecture::Airbench, 10);
+    let config = config.with_norm(NormKind::Group { groups: 16 });
+    let logits = config.init(&Device::flex()).forward(images(2));
+    assert_eq!(logits.dims(), [2, 10]);
+    // The 16 channels of a wide network's stem go to the norm of its first block.
+    let wide = ResNetConfig::wide(10, 3.0, 10).with_norm(NormKind::Group { groups: 12 });
+    let error = wide.try_init(&Device::flex()).unwrap_err().to_string();
+    assert!(error.contains("for 16 channels"), "{error}");
+}
+
+#[test]
 fn groups_that_do_not_divide_channels_are_refused() {
     for groups in [0, 3] {
         let config = small(Architecture::cifar(8)).with_norm(NormKind::Group { groups });

@@ -94,9 +94,12 @@ impl TensorNoise {
             "{}: got a covariance of {got} elements, wanted {wanted}",
             law.name()
         );
+        // A parameter may be in neither, such as a mean.
+        let parameters = host.vectors.iter().flatten().chain(&host.factor);
+        let entries = covariance.diagonal.iter().chain(&covariance.factor);
         let finite = amplitude.is_finite()
             && std.is_none_or(f64::is_finite)
-            && covariance.diagonal.iter().chain(&covariance.factor).all(|value| value.is_finite());
+            && parameters.chain(entries).all(|value| value.is_finite());
         match finite {
             true => Ok(Self { law: law.name(), shape, std, amplitude, covariance }),
             false => Err(CovarianceFault::NotFinite),

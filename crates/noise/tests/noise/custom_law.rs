@@ -21,8 +21,8 @@ struct Law {
     columns: [usize; 2],
     /// The mean is another than the tensor.
     has_mean: bool,
-    /// The stride of the form for kernels.
-    stride: usize,
+    /// The number of amplitudes of the form for kernels, and their stride.
+    amplitudes: [usize; 2],
 }
 
 const WIDTH: VectorSpec = VectorSpec { name: "width", len: 1, initial: 0.5 };
@@ -35,7 +35,7 @@ fn law() -> Law {
         draws: vec![6],
         columns: [6, 6],
         has_mean: true,
-        stride: 1,
+        amplitudes: [1, 1],
     }
 }
 
@@ -83,14 +83,23 @@ impl NoiseLaw for Law {
 
     fn fused(&self, parameters: &NoiseParameters) -> Option<FusedNoise> {
         let [width] = parameters.vectors();
-        let (amplitude, independent) = (Amplitude::Value, StdPower::Zero);
-        Some(FusedNoise {
-            form: NoiseForm { amplitude, independent, factor_by_std: false },
-            through_std: false,
-            amplitudes: width.ones_like(),
-            stride: self.stride,
-            factor: None,
-        })
+        Some(form(Amplitude::Value, self.amplitudes, None, &width.device()))
+    }
+}
+
+/// A form for kernels, of so many amplitudes of a stride and rows of a factor.
+fn form(
+    amplitude: Amplitude,
+    [amplitudes, stride]: [usize; 2],
+    rows: Option<usize>,
+    device: &Device,
+) -> FusedNoise {
+    FusedNoise {
+        form: NoiseForm { amplitude, independent: StdPower::Zero, factor_by_std: false },
+        through_std: false,
+        amplitudes: Tensor::ones([amplitudes], device),
+        stride,
+        factor: rows.map(|rows| Tensor::ones([rows, 2], device)),
     }
 }
 
@@ -227,5 +236,43 @@ fn a_law_that_takes_other_draws_than_it_asks_for_is_refused_by_name() {
 #[test]
 #[should_panic(expected = "custom: got a fused form of 1 amplitudes, stride 0")]
 fn a_form_for_kernels_without_a_stride_is_refused() {
-    add(Law { stride: 0, has_mean: false, ..law() }, Some(Key::new(1)), ones());
+    add(Law { amplitudes: [1, 0], has_mean: false, ..law() }, Some(Key::new(1)), ones());
+}
+
+/// Elements of one amplitude that are not neighbours would get the gradient of others.
+#[test]
+#[should_panic(expected = "custom: got a fused form of 6 amplitudes, stride 2, wanted 1, or a")]
+fn a_form_for_kernels_whose_amplitudes_do_not_fit_the_elements_is_refused() {
+    add(Law { amplitudes: [6, 2], has_mean: false, ..law() }, Some(Key::new(1)), ones());
+}
+
+#[test]
+fn a_form_for_kernels_names_what_does_not_fit_rows_of_its_elements() {
+    let device = Device::flex();
+    let (value, root) = (Amplitude::Value, Amplitude::Root);
+    let divides = "wanted 1, or a number that times a stride above 0 divides 6 elements";
+    let all = "wanted 6 and stride 1";
+    for (amplitude, sizes, rows, wanted) in [
+        (value, [1, 1], None, None),
+        (value, [1, 5], Some(6), None),
+        (value, [3, 2], None, None),
+        (value, [2, 1], None, None),
+        (value, [6, 1], None, None),
+        (root, [6, 1], Some(6), None),
+        (value, [0, 1], None, Some(divides)),
+        (value, [1, 0], None, Some(divides)),
+        (value, [4, 1], None, Some(divides)),
+        (value, [3, 3], None, Some(divides)),
+        (value, [6, 2], None, Some(divides)),
+        (root, [1, 1], None, Some(all)),
+        (root, [6, 2], None, Some(all)),
+        (value, [1, 1], Some(5), Some("got 5 rows of the factor, wanted 6")),
+    ] {
+        let fault = form(amplitude, sizes, rows, &device).fault(6);
+        let named = match wanted {
+            Some(wanted) => fault.as_ref().is_some_and(|fault| fault.ends_with(wanted)),
+            None => fault.is_none(),
+        };
+        assert!(named, "{amplitude:?} {sizes:?}: {fault:?}");
+    }
 }

@@ -2,8 +2,9 @@
 //! so that a correct generator fails one check in two million; the draws are keyed, so the outcome
 //! never changes.
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use cni_noise::{Key, host_normal, host_uniform, sign};
+use cni_ops::{Distribution, Stream, draw};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 const N: usize = 1 << 20;
@@ -91,6 +92,27 @@ fn uniform_values_fill_the_unit_interval_evenly() {
     let chi: f64 = counts.iter().map(|&c| (f64::from(c) - expected).powi(2) / expected).sum();
     // χ² with 255 degrees of freedom: mean 255, standard deviation √510.
     within("χ²", chi, 255.0, 510f64.sqrt());
+}
+
+/// One value in 512 is nearer to 1 than to any value of bfloat16 below it, one in 4096 for the other
+/// type.
+#[test]
+fn uniform_values_of_half_precision_are_below_one_too() {
+    let single = host_uniform(Key::new(6), 0..N as u64);
+    for (dtype, bits) in [(DType::BF16, 8), (DType::F16, 11)] {
+        // The largest value below 1.
+        let last = 1.0 - 2f64.powi(-bits);
+        let stream = Stream { key: Key::new(6).words(), first: 0 };
+        let drawn = draw::<1>(Distribution::Uniform, stream, [N], (&Device::flex(), dtype));
+        assert_eq!(drawn.dtype(), dtype);
+        let drawn = drawn.try_to_vec_as::<f64>().unwrap();
+        assert_eq!(drawn.iter().copied().fold(0.0, f64::max), last);
+        // Half a unit in the last place, a whole one for those next to 1.
+        let room = |single: f64| if single > last { 1.0 - last } else { (1.0 - last) / 2.0 };
+        for (drawn, single) in drawn.into_iter().zip(single.iter().copied().map(f64::from)) {
+            assert!((drawn - single).abs() <= room(single), "{dtype:?}: {drawn} of {single}");
+        }
+    }
 }
 
 #[test]

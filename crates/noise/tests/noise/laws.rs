@@ -3,8 +3,8 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData, Tolerance};
 use cni_noise::laws::{
-    Colored, Draws, Granularity, NoiseKind, NoiseParameters, NoiseScale, Rows, TensorShape, White,
-    standard_deviation,
+    Colored, CovarianceFault, Draws, Granularity, NoiseKind, NoiseParameters, NoiseScale, Rows,
+    TensorNoise, TensorShape, White, standard_deviation, standard_deviations,
 };
 use cni_noise::{Key, normal_like};
 
@@ -132,6 +132,35 @@ fn a_covariance_without_values_is_that_of_elements_of_their_root_mean_square() {
     }
 }
 
+/// Also where the covariance does not depend on it, as that of multiplicative noise does not on its
+/// mean.
+#[test]
+fn noise_with_a_parameter_that_is_not_finite_is_refused() {
+    let values = [0.5, -0.4, 0.0, 2.0, 1.0, -1.5];
+    let of = |law: &NoiseKind, parameters: &NoiseParameters| {
+        TensorNoise::new(&**law, parameters, Some(0.7), Some(&values))
+    };
+    for (law, parameters) in every_law() {
+        assert!(of(&law, &parameters).is_ok(), "{law:?}");
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut spoiled = Vec::new();
+            for (k, vector) in parameters.vectors.iter().enumerate() {
+                let mut parameters = parameters.clone();
+                parameters.vectors[k] = vector.clone().slice_fill(0..1, bad);
+                spoiled.push(parameters);
+            }
+            let factor = parameters.factor.clone().map(|f| f.slice_fill([0..1, 0..1], bad));
+            if factor.is_some() {
+                spoiled.push(NoiseParameters { factor, ..parameters.clone() });
+            }
+            for parameters in spoiled {
+                let found = of(&law, &parameters);
+                assert_eq!(found, Err(CovarianceFault::NotFinite), "{law:?} with {bad}");
+            }
+        }
+    }
+}
+
 /// The gradient of `f` at `x` by central differences.
 fn numeric<const D: usize>(x: &Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>) -> TensorData {
     let (shape, h) = (x.shape(), 1e-6);
@@ -191,7 +220,7 @@ fn gradients_agree_with_central_differences() {
 
 #[test]
 fn gradients_are_finite_where_the_variance_is_zero() {
-    let constant = f64_tensor([2, 6], &[0.5; 12]);
+    let constant = f64_tensor([2, 6], &[0.1; 12]);
     for (law, mut parameters) in every_law() {
         for value in [constant.clone(), constant.zeros_like(), draw(7, [2, 6])] {
             for vector in &mut parameters.vectors {
@@ -209,6 +238,51 @@ fn gradients_are_finite_where_the_variance_is_zero() {
     }
     let single: f64 = standard_deviation(f64_tensor([1], &[3.0])).into_scalar();
     assert_eq!(single, 0.0);
+}
+
+/// Sums of these values are rounded, so that their mean is another value.
+#[test]
+fn the_standard_deviation_of_equal_values_is_zero_and_hides_nothing() {
+    let std = |values: Vec<f64>, n: usize, dtype: DType| {
+        let data = TensorData::new(values, [2, n]);
+        let rows = Tensor::<2>::from_data(data, (&Device::flex(), dtype));
+        standard_deviations(rows).try_to_vec_as::<f64>().unwrap()
+    };
+    for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {
+        for n in [1, 784, 3_072] {
+            for value in [0.1, -0.4242, 1.1] {
+                let mut values = vec![value; 2 * n];
+                values[n..].fill(-value);
+                assert_eq!(std(values.clone(), n, dtype), [0.0, 0.0], "{dtype:?}: {n} of {value}");
+                // Others beside them are not taken for equal.
+                values[2 * n - 1] = 2.0 * value;
+                let [first, second] = std(values, n, dtype)[..] else { panic!("two rows") };
+                let wanted = if n == 1 { 0.0 } else { 3.0 * value.abs() / (n as f64).sqrt() };
+                let close = first == 0.0 && (second - wanted).abs() <= 0.01 * wanted;
+                assert!(close, "{dtype:?}: {n} of {value}: {first}, {second}");
+            }
+            for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let found = std(vec![value; 2 * n], n, dtype);
+                assert!(found.iter().all(|std| std.is_nan()), "{dtype:?}: {n} of {value}");
+            }
+        }
+    }
+}
+
+/// Their number and the sum of their squares are beyond the range of half precision.
+#[test]
+fn the_standard_deviation_of_many_values_in_half_precision_is_theirs() {
+    for dtype in [DType::F16, DType::BF16] {
+        for scale in [0.02, 1.0] {
+            let values = draw::<2>(7, [512, 512]).mul_scalar(scale).cast(dtype);
+            let std = standard_deviation(values.clone());
+            assert_eq!(std.dtype(), dtype);
+            let std = std.try_to_vec_as::<f64>().unwrap()[0];
+            let wanted: f64 = standard_deviation(values.cast(DType::F64)).into_scalar();
+            let epsilon = dtype.finfo().unwrap().epsilon;
+            assert!((std - wanted).abs() < epsilon * wanted, "{dtype:?}: {std}, not {wanted}");
+        }
+    }
 }
 
 #[test]

@@ -216,10 +216,14 @@ impl<'a> Compiler<'a> {
 
     pub fn run(mut self, x: Tensor<4>, mean: bool, units: Units) -> Tensor<4> {
         self.plan.mean = mean;
-        let parameters = Tensor::cat(self.parameters, 0).into_dispatch();
+        let parameters: Tensor<1> = match self.parameters.is_empty() {
+            // Rectifiers and residual sums have none.
+            true => Tensor::zeros([0], &x.device().inner()),
+            false => Tensor::cat(self.parameters, 0),
+        };
+        let (x, parameters) = (x.into_dispatch(), parameters.into_dispatch());
         let plan = Arc::new(self.plan);
-        let (out, statistics) =
-            Dispatch::fast_chain(x.into_dispatch(), parameters, plan.clone(), units);
+        let (out, statistics) = Dispatch::fast_chain(x, parameters, plan.clone(), units);
         let statistics = Tensor::<1>::from_dispatch(statistics).detach();
         let of_batch = plan.nodes.iter().filter_map(|node| match node.norm {
             Norm::Batch { statistics, .. } => Some((statistics, node.layout.channels)),

@@ -4,7 +4,7 @@
 use super::plan::Noise;
 use crate::cells::Layout;
 use crate::draw::{Distribution, Stream, draw};
-use crate::noise::{Amplitude, FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
+use crate::noise::{FusedNoise, NoiseForm, NoiseLaunch, NoiseRows, StdPower};
 use burn::tensor::Tensor;
 
 /// Mean and unbiased standard deviation of all of a value.
@@ -84,16 +84,9 @@ pub fn tables(
 ) -> Option<Vec<(StdPower, Tensor<1>)>> {
     let one = !rows.draw_per_row && !rows.std_per_row;
     assert!(one, "noise in a chain: got {rows:?}, wanted one draw and one standard deviation");
-    let of_factor = noise.factor.as_ref().map_or(elements, |factor| factor.dims()[0]);
-    let amplitudes = match noise.form.amplitude {
-        Amplitude::Value => elements,
-        Amplitude::Root => noise.amplitudes.dims()[0],
-    };
-    assert!(
-        [of_factor, amplitudes] == [elements; 2],
-        "noise in a chain: got {of_factor} rows of the factor and {amplitudes} amplitudes, wanted \
-         {elements} of each"
-    );
+    if let Some(fault) = noise.fault(elements) {
+        panic!("noise in a chain: {fault}");
+    }
     let rows = NoiseRows { rows: 1, ..rows };
     let independent = noise.form.independent;
     let shared = if noise.form.factor_by_std { StdPower::One } else { StdPower::Zero };

@@ -9,13 +9,14 @@ pub(crate) use philox::{GROUP, fill_groups};
 #[cfg(feature = "cube")]
 pub(crate) use philox::{LANES, MULTIPLIERS, WEYL};
 
-use burn::tensor::{Shape, Tensor, TensorCreationOptions, TensorData};
+use burn::tensor::{DType, Shape, Tensor, TensorCreationOptions, TensorData};
 use rayon::prelude::*;
 
 /// The distribution of drawn values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Distribution {
-    /// Uniform on [0, 1), multiples of 2⁻²⁴.
+    /// Uniform on [0, 1), multiples of 2⁻²⁴; in half precision rounded, at most to the largest
+    /// value below 1.
     Uniform,
     /// −1 or +1 with equal probability.
     Sign,
@@ -50,10 +51,18 @@ pub fn draw<const D: usize>(
 ) -> Tensor<D> {
     let (shape, options) = (shape.into(), options.into());
     let drawn = crate::noise::fill(distribution, stream, &shape, &options);
-    drawn.unwrap_or_else(|| {
+    let drawn = drawn.unwrap_or_else(|| {
         let values = draw_on_host(distribution, stream, shape.num_elements());
         Tensor::from_data(TensorData::new(values, shape), options)
-    })
+    });
+    match (distribution, drawn.dtype()) {
+        // The values next to 1 are rounded up to it.
+        (Distribution::Uniform, dtype @ (DType::F16 | DType::BF16)) => {
+            let epsilon = dtype.finfo().map_or(0.0, |info| info.epsilon);
+            drawn.clamp_max(1.0 - epsilon / 2.0)
+        }
+        _ => drawn,
+    }
 }
 
 /// The values of `len` indices on the host.

@@ -133,15 +133,17 @@ impl ImageLayout {
             let (left, right) = (left as usize, right as usize);
             if step == 1 && column_step == 1 && columns as isize == width && begin < end {
                 // All rows in one copy, shifted; the columns that wrapped around are zeroed
-                // afterwards.
+                // afterwards, and so is what the source has no values for.
                 let from = source_row(begin) + plane.column;
-                let (skip, until) = ((-from).max(0), (source.len() as isize - from));
                 let target = &mut values[begin * columns..end * columns];
-                let until = (target.len() as isize).min(until) as usize;
-                let skip = (skip as usize).min(until);
-                target[skip..until].copy_from_slice(
-                    &source[(from + skip as isize) as usize..(from + until as isize) as usize],
-                );
+                let len = target.len() as isize;
+                let skip = (-from).clamp(0, len);
+                let until = (source.len() as isize - from).clamp(skip, len);
+                // None are left where a column's offset is larger than the image.
+                if skip < until {
+                    target[skip as usize..until as usize]
+                        .copy_from_slice(&source[(from + skip) as usize..(from + until) as usize]);
+                }
                 // Column by column: a call for each short piece of a row would cost more than the
                 // copy.
                 for column in (0..left).chain(right..columns) {

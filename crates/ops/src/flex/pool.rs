@@ -24,11 +24,8 @@ fn pool() -> std::sync::MutexGuard<'static, Pool> {
 /// with what the tensors of this crate's operations use it is up to an eighth more than what they
 /// have used at once.
 pub fn release_memory() {
-    let unused = {
-        let mut pool = pool();
-        pool.peak = pool.lent;
-        pool.evict()
-    };
+    // It goes back to the system once the pool is free for others.
+    let unused = pool().release();
     drop(unused);
 }
 
@@ -64,6 +61,13 @@ impl Pool {
         self.kept += block.len();
         self.free.entry(block.len()).or_default().push(block);
         self.evict()
+    }
+
+    /// All blocks that are not lent. From now on the pool is as large as what is.
+    fn release(&mut self) -> BTreeMap<usize, Vec<Vec<f32>>> {
+        self.peak = self.lent;
+        self.kept = 0;
+        std::mem::take(&mut self.free)
     }
 
     /// Blocks that would make the pool larger than what was ever in use at once, largest first. An
@@ -157,6 +161,22 @@ mod tests {
         let (_, evicted) = pool.take(8000);
         assert!(!evicted.is_empty());
         assert!(pool.kept + pool.lent <= pool.peak * 9 / 8);
+    }
+
+    /// Even what is less than an eighth of what is in use.
+    #[test]
+    fn a_release_leaves_nothing_but_what_is_in_use() {
+        let mut pool = Pool::new();
+        pool.take(8000);
+        for size in [1000, 700, 700] {
+            pool.take(size);
+            assert!(pool.give(vec![0.0; size]).is_empty());
+        }
+        let released = pool.release();
+        let sizes: Vec<usize> = released.values().flatten().map(Vec::len).collect();
+        assert_eq!(sizes, [700, 1000]);
+        assert_eq!((pool.kept, pool.lent, pool.peak), (0, 8000, 8000));
+        assert!(pool.take(700).0.is_none());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use pulp::Arch;
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
 
 /// With the lengths of the vectors that the tiles fill: all others are the direct kernel's.
-const CASES: [(Case, &[usize]); 16] = [
+const CASES: [(Case, &[usize]); 20] = [
     // Two rows of an image in one vector of sixteen; whole rows; several vectors in a row; few and
     // many channels.
     ((3, [5, 9], [8, 8], [3, 3], [1, 1], [1, 1], [1, 1]), &[1, 4, 8, 16]),
@@ -34,6 +34,11 @@ const CASES: [(Case, &[usize]); 16] = [
     // Few channels, several images at a time, and positions that fill no vector.
     ((5, [3, 16], [14, 13], [3, 3], [1, 1], [1, 1], [1, 1]), &[]),
     ((5, [1, 8], [33, 31], [5, 5], [2, 2], [2, 2], [1, 1]), &[]),
+    // Offsets of columns beyond the whole image.
+    ((2, [3, 4], [1, 1], [5, 5], [1, 1], [2, 2], [1, 1]), &[]),
+    ((2, [3, 4], [1, 1], [3, 3], [1, 1], [2, 2], [2, 2]), &[]),
+    ((2, [3, 4], [1, 2], [7, 7], [1, 1], [3, 3], [1, 1]), &[]),
+    ((2, [3, 4], [2, 2], [7, 7], [2, 2], [3, 3], [1, 1]), &[]),
 ];
 
 fn geometry(case: Case) -> Geometry {
@@ -53,14 +58,11 @@ fn assert_close(name: &str, ours: &[f32], wanted: &[f64], terms: usize) {
     }
 }
 
-fn widths() -> Vec<Arch> {
-    let mut widths = vec![Arch::Scalar, arch()];
-    #[cfg(target_arch = "x86_64")]
-    widths.extend(pulp::x86::V3::try_new().map(Arch::V3));
-    widths
+fn widths() -> impl Iterator<Item = Arch> {
+    chosen::narrower().into_iter().chain([arch()])
 }
 
-/// Geometries without a pattern: images of two to eighteen rows and columns, up to nine of them,
+/// Geometries without a pattern: images of one to eighteen rows and columns, up to nine of them,
 /// so that groups of images are full and not, and rows fill vectors and do not.
 fn any_cases(count: usize) -> impl Iterator<Item = Case> {
     let mut from = numbers(11);
@@ -69,8 +71,11 @@ fn any_cases(count: usize) -> impl Iterator<Item = Case> {
         let kernel = [from(1, 4), from(1, 4)];
         let (stride, dilation) = ([from(1, 2), from(1, 2)], [1, from(1, 2)]);
         let padding = [from(0, kernel[0] / 2), from(0, kernel[1] / 2)];
-        // As large as the kernel's reach, at least.
-        let input = [0, 1].map(|axis| from(dilation[axis] * (kernel[axis] - 1) + 1, 18));
+        // With the padding as large as the kernel's reach, at least.
+        let input = [0, 1].map(|axis| {
+            let reach = dilation[axis] * (kernel[axis] - 1) + 1;
+            from(reach.saturating_sub(2 * padding[axis]).max(1), 18)
+        });
         (from(1, 9), channels, input, kernel, stride, padding, dilation)
     })
     .take(count)

@@ -1,7 +1,7 @@
 //! The decision whether kernels serve a tensor, and their call.
 
 use super::operations::NoiseOperations;
-use super::{Amplitude, FusedNoise, NoiseForm, NoiseRows};
+use super::{FusedNoise, NoiseForm, NoiseRows};
 use crate::draw::{Distribution, GROUP, Stream};
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Shape, Tensor, TensorCreationOptions};
@@ -29,6 +29,10 @@ impl NoiseLaunch {
     /// The launch for a tensor, `None` if its device has no kernels for it.
     ///
     /// The number of elements is a multiple of the rows; amplitudes and factor are those of a row.
+    ///
+    /// # Panics
+    ///
+    /// If amplitudes or factor are not those of a row, and the device has kernels.
     pub fn new<const D: usize>(
         noise: &FusedNoise,
         rows: &NoiseRows,
@@ -46,18 +50,17 @@ impl NoiseLaunch {
             return None;
         }
         let elements = total / rows.rows;
+        if let Some(fault) = noise.fault(elements) {
+            panic!("noise for kernels: {fault}");
+        }
         let rank = noise.factor.as_ref().map_or(0, |factor| factor.dims()[1]);
-        let stride = match noise.form.amplitude {
-            Amplitude::Value => noise.stride,
-            Amplitude::Root => 1,
-        };
         let launch = Self {
             form: noise.form,
             through_std: noise.through_std,
             rows: *rows,
             elements,
             amplitudes: noise.amplitudes.dims()[0],
-            stride,
+            stride: noise.stride,
             rank,
         };
         // Kernels do not begin a stream anew after its last index.

@@ -68,11 +68,33 @@ pub struct FusedNoise {
     /// True if the gradient passes through the standard deviation.
     pub through_std: bool,
     /// The parameter of the amplitudes, `[n]`: element `i` of a row has number `(i / stride) % n`.
+    /// `n` is 1, or `n · stride` divides the elements of a row; with [`Amplitude::Root`] `n` is
+    /// their number.
     pub amplitudes: Tensor<1>,
-    /// Neighbouring elements that share an amplitude.
+    /// Neighbouring elements that share an amplitude, above 0; 1 with [`Amplitude::Root`].
     pub stride: usize,
     /// The factor `F`, `[elements, rank]`; `None` for no shared draws.
     pub factor: Option<Tensor<2>>,
+}
+
+impl FusedNoise {
+    /// How this is not noise for rows of so many elements, if it is not.
+    pub fn fault(&self, elements: usize) -> Option<String> {
+        let (n, stride) = (self.amplitudes.dims()[0], self.stride);
+        let (fits, wanted) = match self.form.amplitude {
+            Amplitude::Value => (
+                n > 0 && stride > 0 && (n == 1 || elements.is_multiple_of(n * stride)),
+                format!("1, or a number that times a stride above 0 divides {elements} elements"),
+            ),
+            Amplitude::Root => (n == elements && stride == 1, format!("{elements} and stride 1")),
+        };
+        if !fits {
+            let got = format!("got a fused form of {n} amplitudes, stride {stride}");
+            return Some(format!("{got}, wanted {wanted}"));
+        }
+        let rows = self.factor.as_ref().map_or(elements, |factor| factor.dims()[0]);
+        (rows != elements).then(|| format!("got {rows} rows of the factor, wanted {elements}"))
+    }
 }
 
 /// The rows of a tensor that gets noise, and the streams of their draws.

@@ -11,7 +11,7 @@ use cni_ops::{Epilogue, conv2d, conv2d_batch_norm, release_memory};
 /// Batch, channels in and out, height and width, kernel, stride, padding (begin and end), dilation.
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
 
-const CASES: [Case; 18] = [
+const CASES: [Case; 24] = [
     (2, [16, 16], [32, 32], [3, 3], [1, 1], [1, 1], [1, 1]),
     (5, [3, 16], [32, 32], [3, 3], [1, 1], [1, 1], [1, 1]),
     (3, [16, 32], [32, 32], [3, 3], [2, 2], [1, 1], [1, 1]),
@@ -33,6 +33,13 @@ const CASES: [Case; 18] = [
     // A stride beyond the kernel: some inputs reach no output.
     (2, [3, 4], [10, 10], [2, 2], [3, 3], [0, 0], [1, 1]),
     (33, [2, 3], [4, 4], [3, 3], [1, 1], [1, 1], [1, 1]),
+    // Images smaller than the padding.
+    (2, [3, 4], [1, 1], [5, 5], [1, 1], [2, 2], [1, 1]),
+    (2, [3, 4], [1, 1], [3, 3], [1, 1], [2, 2], [2, 2]),
+    (2, [3, 4], [1, 1], [7, 7], [1, 1], [3, 3], [1, 1]),
+    (2, [3, 4], [1, 2], [7, 7], [1, 1], [3, 3], [1, 1]),
+    (2, [3, 4], [2, 1], [7, 7], [1, 1], [3, 3], [1, 1]),
+    (2, [3, 4], [2, 2], [7, 7], [2, 2], [3, 3], [1, 1]),
 ];
 
 /// The precision of single-precision sums in another order, relative to the terms.

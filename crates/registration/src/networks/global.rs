@@ -42,7 +42,7 @@ impl GlobalNetConfig {
     /// # Errors
     ///
     /// Those of [`LocalNetConfig::try_init`](super::LocalNetConfig::try_init), and
-    /// [`RegistrationError::Shape`] for a size of another number of axes or with 0.
+    /// [`RegistrationError::Shape`] for a size of another number of axes, with 0, or too large.
     pub fn try_init<const R: usize>(
         &self,
         device: &Device,
@@ -51,8 +51,15 @@ impl GlobalNetConfig {
         pyramid.check::<R>()?;
         check_sizes::<R>("size", size, 1)?;
         let last = pyramid.levels - 1;
-        let voxels: usize = size.iter().map(|voxels| voxels.div_ceil(1 << last)).product();
-        let (features, axes) = (pyramid.channels_at(last) * voxels, R - 2);
+        let axes = R - 2;
+        let mut left = size.iter().map(|voxels| voxels.div_ceil(1 << last));
+        let features = left
+            .try_fold(pyramid.channels_at(last), |product, left| product.checked_mul(left))
+            .filter(|features| *features <= 1 << 30);
+        let Some(features) = features else {
+            let wanted = "one of which the convolutions leave at most 2³⁰ values".into();
+            return Err(RegistrationError::Shape { field: "size", got: size.clone(), wanted });
+        };
         Ok(GlobalNet {
             encoder: pyramid.init(device),
             kernel: Initializer::Zeros.init([features, axes * (axes + 1)], device),

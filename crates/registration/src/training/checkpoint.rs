@@ -8,9 +8,11 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 const NETWORK: &str = "network.bpk";
@@ -19,7 +21,7 @@ const DISCRIMINATOR: &str = "discriminator.bpk";
 const DISCRIMINATOR_OPTIMIZER: &str = "discriminator-optimizer.bpk";
 const STATE: &str = "state.json";
 /// The version of the files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +29,31 @@ struct State {
     format: u32,
     config: Value,
     history: Vec<StepLosses>,
+    /// The SHA-256 of each other file. Burn's records have no checksum.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+}
+
+impl State {
+    /// A file of the checkpoint, if it is as it was written.
+    fn file(&self, folder: &Path, name: &str) -> Result<PathBuf, RegistrationError> {
+        let path = folder.join(name);
+        let got = sha256(&path).map_err(file(&path))?;
+        match self.files.get(name) {
+            Some(wanted) if *wanted == got => Ok(path),
+            wanted => Err(RegistrationError::Checkpoint {
+                path,
+                field: "sha256",
+                got,
+                wanted: wanted.map_or("a file that the state names", String::as_str).to_string(),
+            }),
+        }
+    }
+}
+
+/// The SHA-256 of a file in hexadecimal digits.
+fn sha256(path: &Path) -> io::Result<String> {
+    Ok(Sha256::digest(fs::read(path)?).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn file(path: &Path) -> impl Fn(io::Error) -> RegistrationError {
@@ -80,7 +107,13 @@ where
             written(DISCRIMINATOR_OPTIMIZER, optimizer.save(path))?;
         }
         let (config, history) = (self.described(), self.history.clone());
-        let state = State { format: FORMAT, config, history };
+        let mut files = BTreeMap::new();
+        for name in [NETWORK, OPTIMIZER, DISCRIMINATOR, DISCRIMINATOR_OPTIMIZER] {
+            if at(name).exists() {
+                files.insert(name.to_string(), sha256(&at(name)).map_err(&failed)?);
+            }
+        }
+        let state = State { format: FORMAT, config, history, files };
         let text = serde_json::to_vec_pretty(&state).expect("a state is plain data");
         fs::write(at(STATE), text).map_err(&failed)?;
         sync(stage.path()).map_err(&failed)?;
@@ -110,14 +143,14 @@ where
         if state.config != config {
             return differs("config", state.config.to_string(), config.to_string());
         }
-        let network = loaded(self.network.valid(), &folder.join(NETWORK))?;
-        let path = folder.join(OPTIMIZER);
+        let network = loaded(self.network.valid(), &state.file(folder, NETWORK)?)?;
+        let path = state.file(folder, OPTIMIZER)?;
         let fresh = self.config.optimization.adam.init();
         self.optimizer = fresh.load(&path).map_err(record(&path))?;
         if let Some(adversary) = &mut self.adversary {
-            let path = folder.join(DISCRIMINATOR);
+            let path = state.file(folder, DISCRIMINATOR)?;
             adversary.discriminator = loaded(adversary.discriminator.valid(), &path)?.train();
-            let path = folder.join(DISCRIMINATOR_OPTIMIZER);
+            let path = state.file(folder, DISCRIMINATOR_OPTIMIZER)?;
             let fresh = adversary.config.optimization.adam.init();
             adversary.optimizer = fresh.load(&path).map_err(record(&path))?;
         }

@@ -141,6 +141,9 @@ fn networks() {
     assert_refused(judge(|c| c.channels = usize::MAX), "channels: got 18446744073");
     assert_refused(judge(|c| c.channels = 8192), "channels: got 8192");
     assert_refused(judge(|c| c.size = vec![usize::MAX; 2]), "size: got shape [18446744073");
+    let global = |size| GlobalNetConfig::new(size).try_init::<4>(&device());
+    assert_refused(global([usize::MAX; 2]), "size: got shape [18446744073");
+    assert_refused(global([1 << 16; 2]), "size: got shape [65536, 65536]");
     assert_refused(judge(|c| c.levels = 0), "levels: got 0");
     assert_refused(judge(|c| c.kernel = 2), "kernel: got 2");
     assert_refused(judge(|c| c.unit = 0.0), "unit: got 0");
@@ -299,12 +302,19 @@ fn checkpoints() {
     other.batch_size = 5;
     let text = resume(&other, &at);
     assert!(text.contains("got config {") && text.contains("\"batch_size\":5"), "{text}");
-    std::fs::write(at.join("network.bpk"), "no record").unwrap();
-    let text = resume(&config(None), &at);
-    assert!(text.contains("network.bpk: wanted a record of this training"), "{text}");
+    let weights = std::fs::read(at.join("network.bpk")).unwrap();
+    let mut changed = weights.clone();
+    let last = changed.last_mut().unwrap();
+    *last ^= 1;
+    for bytes in [&changed[..], b"no record"] {
+        std::fs::write(at.join("network.bpk"), bytes).unwrap();
+        let text = resume(&config(None), &at);
+        assert!(text.contains("network.bpk: got sha256 "), "{text}");
+    }
+    std::fs::write(at.join("network.bpk"), weights).unwrap();
     let state = std::fs::read_to_string(at.join("state.json")).unwrap();
-    std::fs::write(at.join("state.json"), state.replace("\"format\": 1", "\"format\": 9")).unwrap();
-    assert!(resume(&config(None), &at).contains("got format 9, wanted 1"));
+    std::fs::write(at.join("state.json"), state.replace("\"format\": 2", "\"format\": 9")).unwrap();
+    assert!(resume(&config(None), &at).contains("got format 9, wanted 2"));
     std::fs::write(at.join("state.json"), "{").unwrap();
     assert!(resume(&config(None), &at).contains("state.json: wanted a record of this training"));
 }

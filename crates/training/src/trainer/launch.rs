@@ -130,7 +130,7 @@ impl<N: Module + ModuleDisplay + 'static> Trainer<N> {
         let loader = plan.loader.clone().resume_at(resume.unwrap_or(0));
         let mut training = SupervisedTraining::<InRun<N>>::new(
             &self.folder,
-            Arc::new(Shares::new(loader, plan.devices.len())),
+            Arc::new(Shares::new(loader, plan.devices.len())?),
             validation,
         );
         for (training_metric, name, label) in self.metric_list() {

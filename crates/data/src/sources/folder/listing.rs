@@ -19,8 +19,12 @@ pub(super) struct Listing {
 
 /// The images of a directory, with the classes of a list or of its sub-directories.
 pub(super) fn list(dir: &Path, classes: Option<Vec<String>>) -> Result<Listing, DataError> {
-    let directories: Vec<PathBuf> =
-        entries(dir)?.into_iter().filter(|path| path.is_dir()).collect();
+    let mut directories = Vec::new();
+    for path in entries(dir)? {
+        if is_dir(&path)? {
+            directories.push(path);
+        }
+    }
     if directories.is_empty() {
         let wanted = vec!["one sub-directory for each class".into()];
         return Err(DataError::Missing { dir: dir.into(), wanted });
@@ -34,18 +38,23 @@ pub(super) fn list(dir: &Path, classes: Option<Vec<String>>) -> Result<Listing, 
         let Some(label) = classes.iter().position(|known| *known == class) else {
             return Err(DataError::UnknownClass { dir: directory.into(), classes });
         };
-        let (images, others): (Vec<_>, Vec<_>) =
-            entries(directory)?.into_iter().partition(|path| is_image(path));
+        let (mut images, mut others) = (Vec::new(), 0);
+        for path in entries(directory)? {
+            match is_image(&path)? {
+                true => images.push(path),
+                false => others += 1,
+            }
+        }
         if images.is_empty() {
-            let (dir, skipped) = (directory.clone(), others.len());
-            return Err(match skipped {
+            let dir = directory.clone();
+            return Err(match others {
                 0 => DataError::Empty { place: dir.display().to_string() },
-                _ => DataError::AllSkipped { dir, skipped },
+                skipped => DataError::AllSkipped { dir, skipped },
             });
         }
         labels.extend(images.iter().map(|_| label as u16));
         files.extend(images);
-        skipped += others.len();
+        skipped += others;
     }
     Ok(Listing { files, labels, classes, skipped })
 }
@@ -64,12 +73,18 @@ pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
+/// Tells directories. What cannot be told, such as a link to nowhere, is an error: a class that was
+/// left out would shift the labels of those behind it.
+fn is_dir(path: &Path) -> Result<bool, DataError> {
+    Ok(fs::metadata(path).map_err(DataError::io(path))?.is_dir())
+}
+
 /// Tells files to read: those with the extension of an image format, also of one that is not known
-/// here and so will be an error, and those without extension.
-fn is_image(path: &Path) -> bool {
+/// here and so will be an error, and those without extension. A directory will be an error too.
+fn is_image(path: &Path) -> Result<bool, DataError> {
     let Some(extension) = path.extension() else {
-        return true;
+        return Ok(true);
     };
     let more = || MORE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
-    ImageFormat::from_extension(extension).is_some() || more() || path.is_dir()
+    Ok(ImageFormat::from_extension(extension).is_some() || more() || is_dir(path)?)
 }

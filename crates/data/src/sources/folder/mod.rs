@@ -31,8 +31,8 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// A directory without classes, a class without images, a file that is not an image or breaks off,
-/// an image of another size or of more than 128 MiB, more images than memory can hold, more than
-/// 65,536 classes.
+/// a link to nowhere, an image of another size or of more than 128 MiB, more images than memory can
+/// hold, more than 65,536 classes.
 pub fn image_folder(
     dir: impl AsRef<Path>,
     size: Option<[usize; 2]>,
@@ -83,11 +83,12 @@ impl ImageFolder {
     }
 
     /// The classes, the size and the number of channels of another set: a test folder beside a
-    /// training folder.
+    /// training folder. A folder is read in one or three channels; another number is an error of
+    /// the reading.
     pub fn like(self, data: &ImageData) -> Self {
         let [channels, height, width] = data.image_shape();
         let folder = self.with_size([height, width]).with_classes(data.classes().to_vec());
-        Self { channels: if channels == 1 { 1 } else { 3 }, ..folder }
+        Self { channels, ..folder }
     }
 
     /// One channel, `[1, height, width]`, for a model of gray images: the luma of ITU-R 601-2,
@@ -107,8 +108,8 @@ impl ImageFolder {
     ///
     /// # Errors
     ///
-    /// As [`image_folder`]; besides, a sub-directory that is not in the list of classes, and two
-    /// equal names in that list.
+    /// As [`image_folder`]; besides, a sub-directory that is not in the list of classes, two equal
+    /// names in that list, and a number of channels that is neither 1 nor 3.
     pub fn read(&self) -> Result<ImageData, DataError> {
         let (Listing { files, labels, classes, skipped }, shape) = self.list()?;
         let bytes = memory::bytes(&self.dir, files.len(), shape, self.memory)?;
@@ -163,6 +164,10 @@ impl ImageFolder {
 
     /// The files, and the shape of all images by the settings and the first of them.
     fn list(&self) -> Result<(Listing, [usize; 3]), DataError> {
+        if ![1, 3].contains(&self.channels) {
+            let field = format!("{}: channels", self.dir.display());
+            return Err(DataError::setting(field, self.channels, "1, gray, or 3, RGB"));
+        }
         let listing = list(&self.dir, self.classes.clone())?;
         let first = decode(&listing.files[0], self.size)?;
         let shape = [self.channels, first.height() as usize, first.width() as usize];
@@ -247,11 +252,58 @@ mod tests {
         let data = image_folder(dir.path(), None).unwrap();
         assert_eq!((data.len(), data.skipped_files()), (3, 3));
         assert_eq!(data.take(1).skipped_files(), 3);
+        // Parts of one folder have its files, another folder has its own.
+        let joined = |second: &ImageData| ImageData::join(&data.take(1), second).unwrap();
+        assert_eq!(joined(&data.subset(1..3)).skipped_files(), 3);
+        let again = image_folder(dir.path(), None).unwrap();
+        assert_eq!(joined(&again).skipped_files(), 6);
+        assert_eq!(data.with_labels([0, 0, 0]).unwrap().skipped_files(), 3);
         fs::create_dir(dir.path().join("eel")).unwrap();
         fs::write(dir.path().join("eel/Thumbs.db"), "no image").unwrap();
         let error = image_folder(dir.path(), None).unwrap_err().to_string();
         let says = "eel: got no images, wanted at least one; 1 files skipped for their extension";
         assert!(error.ends_with(says), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nowhere_is_refused_by_name_whatever_it_would_have_been() {
+        for link in ["bird", "zoo.txt", "cat/old.backup", "dog/c.png", "dog/c"] {
+            let dir = animals();
+            let nowhere = dir.path().join("nowhere");
+            std::os::unix::fs::symlink(nowhere, dir.path().join(link)).unwrap();
+            let error = image_folder(dir.path(), None).unwrap_err();
+            assert!(
+                matches!(&error, DataError::Io { path, .. } if path.ends_with(link)),
+                "{error}"
+            );
+        }
+        // One that leads to a class is a class.
+        let dir = animals();
+        std::os::unix::fs::symlink(dir.path().join("dog"), dir.path().join("bird")).unwrap();
+        let data = image_folder(dir.path(), None).unwrap();
+        assert_eq!((data.classes()[0].as_str(), data.len()), ("bird", 4));
+    }
+
+    #[test]
+    fn a_folder_like_a_set_of_neither_one_nor_three_channels_is_refused_by_the_number() {
+        let dir = animals();
+        let classes = ["cat", "dog"].map(String::from);
+        for channels in [1, 2, 3, 4] {
+            let pixels = vec![0; 6 * channels];
+            let like = ImageData::new("like", [channels, 2, 3], pixels, vec![0], classes.to_vec());
+            let folder = ImageFolder::new(dir.path()).like(&like.unwrap());
+            for read in [folder.read(), folder.open(), folder.load()] {
+                match read {
+                    Ok(data) => assert_eq!(data.image_shape(), [channels, 2, 3]),
+                    Err(error) => {
+                        let says = format!("channels: got {channels}, wanted 1, gray, or 3, RGB");
+                        assert!([2, 4].contains(&channels), "{error}");
+                        assert!(error.to_string().ends_with(&says), "{error}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

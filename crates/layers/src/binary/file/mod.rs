@@ -61,9 +61,10 @@ impl PackedModel {
     ///
     /// # Errors
     ///
-    /// [`PackedError::Value`] for latent weights that are not finite, which have no sign, and for a
-    /// finite number that half precision does not hold; [`PackedError::Config`] for a configuration
-    /// that is no JSON.
+    /// [`PackedError::Value`] for latent weights that are not finite, which have no sign, for a
+    /// finite number that half precision does not hold, and for a parameter in double precision or
+    /// of whole numbers or truth values, which a file does not hold; [`PackedError::Config`] for a
+    /// configuration that is no JSON.
     pub fn of<M: Module>(
         model: &M,
         config: &impl Serialize,
@@ -102,7 +103,7 @@ impl PackedModel {
     /// # Errors
     ///
     /// [`PackedError::Value`] with the first parameter that one of the two lacks, or has in another
-    /// shape or kind.
+    /// shape or kind, and with one of the model that no file holds.
     pub fn fill<M: Module>(&self, model: M) -> Result<M, PackedError> {
         values::fill(&self.values, model)
     }

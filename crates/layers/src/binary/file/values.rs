@@ -4,7 +4,7 @@ use super::{Floats, PackedError};
 use crate::binary::numbers;
 use crate::parameters::{AtPlace, Found, Place, VisitParameter, map_parameters, visit_parameters};
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData, f16};
+use burn::tensor::{DType, Tensor, TensorData, f16};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -75,14 +75,18 @@ impl Stored {
 }
 
 /// The parameters of a model, in its order.
-fn entries<M: Module>(model: &M) -> Vec<Entry> {
-    let Found { parameters, signs, .. } = Found::of(model);
+fn entries<M: Module>(model: &M) -> Result<Vec<Entry>, PackedError> {
+    let Found { parameters, signs, others, .. } = Found::of(model);
+    if let Some((name, got)) = others.into_iter().next() {
+        let (got, wanted) = (got.to_string(), "floating-point numbers".to_string());
+        return Err(PackedError::Value { name, got, wanted });
+    }
     let entry = |found: crate::Parameter| Entry {
         signs: signs.iter().any(|(path, _)| *path == found.path),
         path: found.path,
         shape: found.shape,
     };
-    parameters.into_iter().map(entry).collect()
+    Ok(parameters.into_iter().map(entry).collect())
 }
 
 /// The values of a model.
@@ -91,15 +95,32 @@ pub(super) fn of<M: Module>(model: &M, floats: Floats) -> Result<Vec<Stored>, Pa
     impl VisitParameter for Collect {
         fn visit<const D: usize>(&mut self, _path: &str, param: &Param<Tensor<D>>) {
             let (Some(entry), Ok(all)) = (self.1.next(), &mut self.2) else { return };
-            match pack(entry, numbers(param.base()), self.0) {
+            match of_parameter(entry, param.base(), self.0) {
                 Ok(stored) => all.push(stored),
                 Err(error) => self.2 = Err(error),
             }
         }
     }
-    let mut collect = Collect(floats, entries(model).into_iter(), Ok(Vec::new()));
+    let mut collect = Collect(floats, entries(model)?.into_iter(), Ok(Vec::new()));
     visit_parameters(model, &mut collect);
     collect.2
+}
+
+/// The values of a parameter, none of which has more digits than single precision.
+fn of_parameter<const D: usize>(
+    entry: Entry,
+    tensor: Tensor<D>,
+    floats: Floats,
+) -> Result<Stored, PackedError> {
+    match tensor.dtype() {
+        DType::F32 | DType::Flex32 | DType::F16 | DType::BF16 => {
+            pack(entry, numbers(tensor), floats)
+        }
+        other => {
+            let (got, wanted) = (format!("{other:?}"), "single or half precision".to_string());
+            Err(PackedError::Value { name: entry.path, got, wanted })
+        }
+    }
 }
 
 fn pack(entry: Entry, values: Vec<f32>, floats: Floats) -> Result<Stored, PackedError> {
@@ -134,7 +155,7 @@ fn pack(entry: Entry, values: Vec<f32>, floats: Floats) -> Result<Stored, Packed
 
 /// A model with these values in place of its own.
 pub(super) fn fill<M: Module>(values: &[Stored], model: M) -> Result<M, PackedError> {
-    let own = entries(&model);
+    let own = entries(&model)?;
     for at in 0..own.len().max(values.len()) {
         let (got, wanted) = (values.get(at).map(|stored| &stored.entry), own.get(at));
         if got != wanted {

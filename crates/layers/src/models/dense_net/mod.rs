@@ -79,6 +79,10 @@ impl DenseNet {
     ///
     /// - images: `[batch, channels, height, width]`, pixels in [0, 1]
     /// - logits: `[batch, classes]`
+    ///
+    /// # Panics
+    ///
+    /// If the images have another number of channels than the model.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         self.through(images, |stage, x| {
             self.stages[stage].iter().fold(x, |x, unit| unit.forward(x))
@@ -121,7 +125,8 @@ impl DenseNet {
         images: Tensor<4>,
         stage: impl Fn(usize, Tensor<4>) -> Tensor<4>,
     ) -> Tensor<2> {
-        let mut x = cni_ops::conv2d(&self.stem, self.normalize.forward(images));
+        let images = self.normalize.of_model(images, self.stem.weight.lazy_shape()[1]);
+        let mut x = cni_ops::conv2d(&self.stem, images);
         if let Some(norm) = &self.stem_norm {
             x = cni_ops::batch_norm(norm, x, Epilogue::relu());
             let pool = MaxPool2dConfig::new([3, 3]).with_strides([2, 2]);

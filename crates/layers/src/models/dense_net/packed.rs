@@ -81,6 +81,10 @@ impl PackedDenseNet {
     ///
     /// - images: `[batch, channels, height, width]`, pixels in [0, 1]
     /// - logits: `[batch, classes]`
+    ///
+    /// # Panics
+    ///
+    /// If the images have another number of channels than the network.
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         self.rest.through(images, |stage, x| {
             let (dims @ [batch, _, height, width], options) =

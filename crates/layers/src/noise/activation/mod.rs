@@ -69,7 +69,8 @@ pub struct ActivationNoise {
 }
 
 impl ActivationNoise {
-    /// The input plus its noise; the input itself if noise is off.
+    /// The input plus its noise; if noise is off its mean by the law, which is most often the input
+    /// itself.
     ///
     /// # Shapes
     ///

@@ -171,6 +171,42 @@ fn both_ways_equal_the_published_operator_and_each_other_in_their_gradients() {
     }
 }
 
+/// A wave of 8 periods over 32 pixels, which lies at 16.25 periods over the grid of 65.
+#[test]
+fn a_band_for_a_share_loses_at_most_the_rest_of_the_energy_in_a_convolution() {
+    let device = device();
+    let wave = (0..32 * 32).map(|at| (TAU * 8.0 * f64::from(at % 32) / 32.0).cos() as f32);
+    let wave = Tensor::<1>::from_floats(wave.collect::<Vec<f32>>().as_slice(), &device);
+    let x = wave.reshape([1, 1, 32, 32]);
+    // The kernel that gives each pixel itself.
+    let mut taps = [0f32; 9];
+    taps[4] = 1.0;
+    let taps = Tensor::<1>::from_floats(taps, &device).reshape([1, 1, 3, 3]);
+    let energy_of = |x: Tensor<4>| numbers(x).iter().map(|v| v * v).sum::<f64>();
+    for (power_of_two, wanted) in [(false, [18; 2]), (true, [35; 2])] {
+        let layer = |band: Band| {
+            let conv = Conv2dConfig::new([1, 1], [3, 3])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_bias(false);
+            let input = BandLimitedInputConfig::new(band).with_power_of_two(power_of_two);
+            let config = BandLimitedConv2dConfig::new(conv, band).with_input(input);
+            let mut layer = config.init(&device);
+            layer.conv.weight = layer.conv.weight.map(|_| taps.clone());
+            layer
+        };
+        let all = layer(Band::ALL);
+        let energy = all.input.energy(&all.conv, x.clone()).unwrap();
+        let whole = energy_of(x.clone());
+        assert!((energy.total() - whole).abs() < 1e-6 * whole);
+        assert_eq!(Band::preserving(0.9, &energy).unwrap(), Band::Frequencies(wanted));
+        for share in [0.3, 0.6, 0.9, 0.97] {
+            let band = Band::preserving(share, &energy).unwrap();
+            let lost = energy_of(x.clone() - layer(band).forward(x.clone())) / whole;
+            assert!(lost <= 1.0 - share + 1e-5, "{power_of_two} {share}: {band} loses {lost}");
+        }
+    }
+}
+
 #[test]
 fn the_parameters_are_those_of_an_ordinary_convolution_and_carry_noise() {
     let case = CASES[0];

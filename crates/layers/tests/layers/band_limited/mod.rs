@@ -9,8 +9,8 @@ use cni_layers::band_limited::{
     Band, BandLimit2d, BandLimit2dConfig, BandLimitedConv2dConfig, BandLimitedInputConfig, Method,
     spectral_energy,
 };
-use cni_layers::models::{ModelNoise, NormalizeConfig, ResNetConfig};
-use cni_layers::{NoiseSummary, Per, keyed_init};
+use cni_layers::models::{Architecture, ModelNoise, NormalizeConfig, ResNetConfig};
+use cni_layers::{NoiseSummary, NoisyConv2d, Per, keyed_init};
 use cni_noise::{Key, Noise, normal, scope, scope_at};
 use conv2d::{CASES, conv};
 use std::f64::consts::TAU;
@@ -163,18 +163,40 @@ fn more_frequencies_than_there_are_keep_all_of_an_axis_and_are_refused_of_a_netw
     let x = values::<4>(3, [2, 1, 4, 6]);
     let rows = |q| numbers(limit(Band::Frequencies([q, 2])).forward(x.clone()));
     close("rows", &rows(9), &rows(3), 1e-6);
-    // The padded images of 16 by 16 have 10 frequencies of an axis.
-    let network = |text: &str| {
-        let band = BandLimitedInputConfig::new(text.parse().unwrap());
-        let config = ResNetConfig::cifar(8, 10).with_width(0.25).with_band(band);
-        config.with_images([16, 16], NormalizeConfig::centered(3)).try_init(&device())
-    };
-    for fits in ["9x9", "10x9", "30x2"] {
-        let images = values::<4>(4, [1, 3, 16, 16]);
-        assert_eq!(network(fits).unwrap().forward(images).dims(), [1, 10], "{fits}");
+    // The largest grid is that of the stem, or of the convolution behind a stem without padding.
+    for (architecture, side, power_of_two, most) in [
+        (Architecture::cifar(8), 16, false, 17),
+        (Architecture::cifar(8), 32, true, 65),
+        (Architecture::Airbench, 16, false, 16),
+        (Architecture::Airbench, 17, true, 33),
+    ] {
+        let network = |frequencies| {
+            let band = BandLimitedInputConfig::new(Band::Frequencies(frequencies));
+            let config = ResNetConfig::new(architecture, 10)
+                .with_width(0.25)
+                .with_band(band.with_power_of_two(power_of_two))
+                .with_images([side; 2], NormalizeConfig::centered(3));
+            config.try_init(&device())
+        };
+        let model = network([1, 1]).unwrap();
+        let grid = |layer: &NoisyConv2d, side| {
+            let x = Tensor::ones([1, 1, side, side], &device());
+            let energy = layer.band.as_ref().unwrap().energy(&layer.conv, x);
+            energy.unwrap().size()[0]
+        };
+        let behind = if architecture == Architecture::Airbench { side - 1 } else { side };
+        let largest = grid(&model.conv1, side).max(grid(&model.layer1[0].conv1, behind));
+        assert_eq!(largest / 2 + 1, most, "{architecture}");
+
+        for fits in [[10, 10], [most - 1; 2], [most, most - 1], [2, 99]] {
+            let images = values::<4>(4, [1, 3, side, side]);
+            let logits = network(fits).unwrap().forward(images);
+            assert_eq!(logits.dims(), [1, 10], "{architecture} {fits:?}");
+        }
+        let error = network([most; 2]).err().unwrap().to_string();
+        let says = format!("band: got {most}x{most}, wanted fewer frequencies");
+        assert!(error.starts_with(&says), "{error}");
     }
-    let error = network("10x10").err().unwrap().to_string();
-    assert!(error.starts_with("band: got 10x10, wanted fewer frequencies"), "{error}");
 }
 
 #[test]

@@ -6,6 +6,13 @@ use cni_layers::models::{DenseNetConfig, DenseUnits, NormalizeConfig};
 use cni_layers::{count_parameters, keyed_init, parameters};
 use cni_noise::{Key, normal};
 
+#[test]
+#[should_panic(expected = "images: got 1 channels, wanted 3, those of the model")]
+fn images_of_other_channels_than_the_networks_are_refused() {
+    let model = DenseNetConfig::binary_28(10).for_cifar().with_blocks([1], []).init(&device());
+    model.forward(normal(Key::new(1), [2, 1, 16, 16], &device()));
+}
+
 /// Larq's counts of values, with all four vectors of a batch norm; BMXNet's sizes, which leave the
 /// running statistics out, and Larq's of the smallest.
 #[test]

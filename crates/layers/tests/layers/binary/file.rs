@@ -1,9 +1,9 @@
 //! Files of packed models.
 
 use super::{device, numbers};
-use burn::module::Initializer;
-use burn::nn::{BatchNormConfig, LinearConfig};
-use burn::tensor::Tensor;
+use burn::module::{Initializer, Module, Param, ParamId};
+use burn::nn::{BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::{Bool, DType, Int, Tensor};
 use cni_layers::binary::{BinaryLinearConfig, BinarySummary, Floats, PackedError, PackedModel};
 use cni_layers::models::{DenseNetConfig, NormalizeConfig, PackedDenseNet};
 use cni_layers::{keyed_init, parameters};
@@ -121,6 +121,46 @@ fn models_that_a_file_is_not_of_are_refused_by_the_parameter() {
     let error = error(norm.fill(layer).unwrap_err());
     assert!(error.starts_with("weight: got gamma: numbers [2], wanted numbers [2, 2]"), "{error}");
     assert!(matches!(own.config::<DenseNetConfig>(), Err(PackedError::Config(_))));
+}
+
+/// A layer that counts what it sees.
+#[derive(Module, Debug)]
+struct Counted {
+    linear: Linear,
+    seen: Param<Tensor<1, Int>>,
+}
+
+/// A layer with a mask of its outputs.
+#[derive(Module, Debug)]
+struct Masked {
+    linear: Linear,
+    mask: Param<Tensor<1, Bool>>,
+}
+
+#[test]
+fn parameters_that_a_file_does_not_hold_are_refused_by_name() {
+    fn refused<M: Module>(model: M, says: &str) {
+        let error = PackedModel::of(&model, &0, Floats::F32).unwrap_err();
+        assert_eq!(error.to_string(), says);
+        // Nor does a file fill a model that has them.
+        let linear = LinearConfig::new(2, 1).init(&device());
+        let file = PackedModel::of(&linear, &0, Floats::F32).unwrap();
+        assert_eq!(file.fill(model).unwrap_err().to_string(), says);
+    }
+    let linear = || LinearConfig::new(2, 1).init(&device());
+    let seen = Param::initialized(ParamId::new(), Tensor::from_data([3], &device()));
+    let says = "seen: got whole numbers, wanted floating-point numbers";
+    refused(Counted { linear: linear(), seen }, says);
+    let mask = Param::initialized(ParamId::new(), Tensor::from_data([true], &device()));
+    let says = "mask: got truth values, wanted floating-point numbers";
+    refused(Masked { linear: linear(), mask }, says);
+
+    let mut double = linear();
+    double.weight = double.weight.map(|weight| weight.cast(DType::F64));
+    for floats in [Floats::F32, Floats::F16] {
+        let error = PackedModel::of(&double, &0, floats).unwrap_err().to_string();
+        assert_eq!(error, "weight: got F64, wanted single or half precision");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{Format, Work};
 use crate::arch::arch;
 use crate::cells::correlation::Correlation;
 use crate::cells::weights::Weights;
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 /// The units of this processor that multiply in half precision.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,8 @@ pub enum Units {
     /// The dot products of AVX-512 for bfloat16.
     #[cfg(target_arch = "x86_64")]
     Dots(Dots),
-    /// Vectors of single precision that hold rounded values.
-    Vectors,
+    /// Vectors of single precision that hold rounded values, by these instructions.
+    Vectors(Arch),
 }
 
 impl Units {
@@ -39,11 +39,12 @@ impl Units {
             here.extend(Amx::try_new().map(Self::Amx));
             here.extend(Dots::try_new().map(Self::Dots));
         }
-        here.push(Self::Vectors);
+        here.push(Self::Vectors(arch()));
         here
     }
 
-    /// Those that a test can try here: AMX as software where there is none.
+    /// Those that a test can try here: AMX as software where there is none, and vectors of every
+    /// width.
     #[cfg(test)]
     pub fn all() -> Vec<Self> {
         let mut all = Self::here();
@@ -51,6 +52,7 @@ impl Units {
         if !matches!(all[0], Self::Amx(_)) {
             all.extend(Amx::emulated().map(Self::Amx));
         }
+        all.extend(crate::arch::chosen::narrower().into_iter().map(Self::Vectors));
         all
     }
 
@@ -59,7 +61,7 @@ impl Units {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(_) | Self::Dots(_) => Sizes::of::<Pairs>(),
-            Self::Vectors => Sizes::of::<Singles>(),
+            Self::Vectors(_) => Sizes::of::<Singles>(),
         }
     }
 
@@ -68,7 +70,7 @@ impl Units {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(_) | Self::Dots(_) => Weights::of::<Pairs>(correlation, weight),
-            Self::Vectors => Weights::of::<Singles>(correlation, weight),
+            Self::Vectors(_) => Weights::of::<Singles>(correlation, weight),
         }
     }
 
@@ -79,11 +81,9 @@ impl Units {
             Self::Amx(amx) => amx.run(work),
             #[cfg(target_arch = "x86_64")]
             Self::Dots(dots) => dots.run(work),
-            Self::Vectors => match arch() {
-                #[cfg(target_arch = "x86_64")]
-                pulp::Arch::V4(simd) => simd.vectorize(ByWide(simd, work)),
-                arch => arch.dispatch(ByAny(work)),
-            },
+            #[cfg(target_arch = "x86_64")]
+            Self::Vectors(Arch::V4(simd)) => simd.vectorize(ByWide(simd, work)),
+            Self::Vectors(arch) => arch.dispatch(ByAny(work)),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::buffer::Cells;
 use super::*;
 use crate::flex::Geometry;
 use crate::testing::{numbers, products, values};
+use pulp::Arch;
 
 /// Batch, channels in and out, input, kernel, stride, padding.
 type Case = (usize, [usize; 2], [usize; 2], [usize; 2], [usize; 2], [usize; 2]);
@@ -69,6 +70,9 @@ const CASES: &[Case] = &[
     (2, [16, 16], [12, 12], [5, 4], [1, 3], [2, 1]),
     (2, [32, 16], [9, 9], TWO, [3, 3], [0, 0]),
     (2, [16, 16], [8, 8], [1, 3], [1, 1], [0, 1]),
+    // Images smaller than the padding.
+    (2, [16, 16], [1, 1], [5, 5], ONE, TWO),
+    (2, [3, 16], [2, 2], [7, 7], TWO, [3, 3]),
 ];
 
 fn shape(case: Case) -> Shape {
@@ -161,7 +165,22 @@ fn the_dot_products_are_chosen_before_vectors_where_the_processor_has_them() {
         let here = Units::here();
         let at = here.iter().position(|units| matches!(units, Units::Dots(_)));
         assert_eq!(at.is_some(), wanted, "{here:?}");
-        assert!(matches!(here.last(), Some(Units::Vectors)));
+        assert!(matches!(here.last(), Some(Units::Vectors(_))));
+    }
+}
+
+#[test]
+fn the_kernels_of_vectors_are_tested_at_every_width_of_this_processor() {
+    let has = |wanted: fn(&Units) -> bool| Units::all().iter().any(wanted);
+    assert!(has(|units| matches!(units, Units::Vectors(Arch::Scalar))));
+    #[cfg(target_arch = "x86_64")]
+    {
+        let wide = [pulp::x86::V3::try_new().is_some(), pulp::x86::V4::try_new().is_some()];
+        let tested = [
+            has(|units| matches!(units, Units::Vectors(Arch::V3(_)))),
+            has(|units| matches!(units, Units::Vectors(Arch::V4(_)))),
+        ];
+        assert_eq!(tested, wide);
     }
 }
 

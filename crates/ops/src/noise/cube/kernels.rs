@@ -74,7 +74,9 @@ fn scales(moments: &[f32], row: u32, #[comptime] choices: Choices) -> (f32, f32)
             (p, select(p > 0.0f32, 0.5f32 / p, 0.0f32))
         }
         StdPower::One => (std, 1.0f32),
-        StdPower::Zero => (std, 0.0f32),
+        // Not the deviation, which may be read for the factor. A pair of nothing but literals would
+        // be one of the host, not of the kernel.
+        StdPower::Zero => (comptime!(1.0f32).runtime(), 0.0f32),
     }
 }
 

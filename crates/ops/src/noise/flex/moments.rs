@@ -10,8 +10,15 @@ pub const PART: usize = 4096;
 
 /// Mean and unbiased standard deviation, the parts' moments joined as T. F. Chan, G. H. Golub and
 /// R. J. LeVeque do, "Algorithms for Computing the Sample Variance", The American Statistician 37
-/// (1983), eq. 2.1.
+/// (1983), eq. 2.1. The deviation of equal values is zero.
 pub fn row_moments(values: &[f32]) -> [f32; 2] {
+    // A sum of equal values is rounded, so that their mean would be another value. Values that are
+    // not finite have the difference NaN and are not equal.
+    if let Some(&first) = values.first()
+        && values.iter().all(|value| value - first == 0.0)
+    {
+        return [first, 0.0];
+    }
     let part_moments = |part| arch().dispatch(PartMoments(part));
     let parts: Vec<_> = if values.len() <= ALONE {
         values.chunks(PART).map(part_moments).collect()

@@ -132,3 +132,35 @@ fn values_may_have_any_readers() {
         }
     }
 }
+
+/// Nothing but the images and the gradient is rounded, and no rounding turns a rectifier.
+#[test]
+fn a_chain_of_rectifiers_and_residual_sums_has_no_parameters_and_equals_its_layers() {
+    let device = Device::flex().autodiff();
+    let plain = normal::<4>(Key::new(1), [5, 3, 8, 8], &device);
+    let run = |precision, tracked: bool| {
+        let x = if tracked { plain.clone().require_grad() } else { plain.clone().inner() };
+        let out = autocast(precision, || {
+            let mut chain = Chain::new();
+            let input = chain.input();
+            let out = chain.epilogue(input, Epilogue::relu());
+            let out = chain.epilogue(out, Epilogue::add(input));
+            chain.epilogue(out, Epilogue::add_relu(out));
+            assert_eq!(chain.obstacle(x.dims()), None);
+            chain.run(x.clone())
+        });
+        if !tracked {
+            return vec![out];
+        }
+        let probe = normal::<4>(Key::new(9), out.dims(), &out.device().inner());
+        let mut gradients = (out.clone() * probe).sum().backward();
+        vec![out.inner(), x.grad_remove(&mut gradients).unwrap()]
+    };
+    for tracked in [true, false] {
+        let (full, half) = (run(Precision::Full, tracked), run(Precision::Bf16, tracked));
+        for (full, half) in full.iter().zip(&half) {
+            let error = error(half, full);
+            assert!(error > 1e-4 && error < 0.005, "{tracked}: {error}");
+        }
+    }
+}

@@ -12,13 +12,16 @@ use std::cell::Cell;
 /// Channels, height and width of the value that gets noise.
 const FEATURES: [usize; 3] = [16, 8, 8];
 const ELEMENTS: usize = FEATURES[0] * FEATURES[1] * FEATURES[2];
-const FORMS: [(Amplitude, StdPower, bool, bool, usize); 6] = [
+const FORMS: [(Amplitude, StdPower, bool, bool, usize); 8] = [
     (Amplitude::Value, StdPower::One, false, false, 0),
     (Amplitude::Value, StdPower::One, false, true, 0),
     (Amplitude::Value, StdPower::Zero, false, false, 2),
     (Amplitude::Root, StdPower::One, true, true, 3),
     (Amplitude::Root, StdPower::Half, false, true, 3),
     (Amplitude::Root, StdPower::Half, false, true, 0),
+    // The factor alone follows the standard deviation.
+    (Amplitude::Value, StdPower::Zero, true, true, 3),
+    (Amplitude::Root, StdPower::Zero, true, false, 3),
 ];
 
 /// Noise of a form, which counts its draws.
@@ -82,11 +85,15 @@ impl ChainNoise for Shared {
             return None;
         }
         self.draws.set(self.draws.get() + 1);
+        let stride = match self.form.amplitude {
+            Amplitude::Value => FEATURES[1] * FEATURES[2],
+            Amplitude::Root => 1,
+        };
         let noise = FusedNoise {
             form: self.form,
             through_std: self.through_std,
             amplitudes: self.amplitudes.clone(),
-            stride: FEATURES[1] * FEATURES[2],
+            stride,
             factor: self.factor.clone(),
         };
         let [independent, shared] = [21, 22].map(|key| Key::new(key).words());
@@ -204,4 +211,23 @@ fn a_factor_for_other_elements_is_refused() {
     let factor = Tensor::zeros([ELEMENTS + 1, 3], &device);
     let noise = Shared { factor: Some(factor), ..noise };
     run(&Net::new(false, &device), &noise, Place::Between, Precision::Bf16);
+}
+
+#[test]
+#[should_panic(expected = "noise in a chain: got a fused form of 1025 amplitudes, stride 1")]
+fn amplitudes_for_other_elements_are_refused() {
+    let device = Device::flex().autodiff();
+    let amplitudes = Tensor::ones([ELEMENTS + 1], &device);
+    let noise = Shared { amplitudes, ..Shared::new(FORMS[4], false, &device) };
+    run(&Net::new(false, &device), &noise, Place::Between, Precision::Bf16);
+}
+
+/// Sums of their gradients would mix those of several.
+#[test]
+#[should_panic(expected = "noise for kernels: got a fused form of 1024 amplitudes, stride 64")]
+fn amplitudes_of_elements_with_a_stride_of_channels_are_refused() {
+    let device = Device::flex().autodiff();
+    let amplitudes = Tensor::ones([ELEMENTS], &device);
+    let noise = Shared { amplitudes, ..Shared::new(FORMS[0], true, &device) };
+    run(&Net::new(false, &device), &noise, Place::Between, Precision::Full);
 }
