@@ -102,7 +102,10 @@ def load(path, memory_format):
 
 def test_set(directory):
     """All of it as bytes: `first` makes floats of as many as are wanted."""
-    records = np.fromfile(Path(directory) / "cifar-10-batches-bin" / "test_batch.bin", np.uint8).reshape(-1, 3073)
+    # In the folder itself or in the one that the archive makes, as our reader takes them.
+    inner = Path(directory) / "cifar-10-batches-bin"
+    folder = inner if inner.is_dir() else Path(directory)
+    records = np.fromfile(folder / "test_batch.bin", np.uint8).reshape(-1, 3073)
     return torch.from_numpy(records)
 
 
@@ -287,7 +290,7 @@ def run_all(model, records, args):
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--weights", required=True)
-    parser.add_argument("--data", required=True, help="directory that holds cifar-10-batches-bin")
+    parser.add_argument("--data", required=True, help="directory with the binary files, or with cifar-10-batches-bin")
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--epsilon", type=lambda text: float(Fraction(text)), default=8 / 255)
     parser.add_argument("--norm", choices=NORMS, default="linf")

@@ -73,97 +73,118 @@ fn runs_differ_as_the_reports_say() {
 
 #[test]
 fn what_the_page_says_of_the_differences_is_so() {
-    let [pni, again] = [1, 2].map(|seed| less("PNI-W", "plain", seed));
-    let (cni, color) = (less("CNI-W", "plain", 1), less("CNI-W", "PNI-W", 1));
-    let text = |of: &[Difference], row: usize| of[row].text.clone();
+    let [pni, cni] = ["PNI-W", "CNI-W"].map(|arm| SEEDS.map(|seed| less(arm, "plain", seed)));
+    let color = SEEDS.map(|seed| less("CNI-W", "PNI-W", seed));
+    let both = |of: &[Vec<Difference>; 2], row: usize| {
+        of.each_ref().map(|of| of[row].text.clone()).join(" and ")
+    };
     assert_page_says(
         PAGE,
         &format!(
-            "put PNI-W {} and {} points above plain adversarial training in two seeds, and CNI-W \
-             {} in one. Under EOT-APGD-CE the noise of PNI-W is worth {} and {}, that of CNI-W {}.",
-            text(&pni, FROZEN),
-            text(&again, FROZEN),
-            text(&cni, FROZEN),
-            text(&pni, AWARE),
-            text(&again, AWARE),
-            text(&cni, AWARE),
+            "put PNI-W {} points above plain adversarial training in two seeds, and CNI-W {}. \
+             Under EOT-APGD-CE the noise of PNI-W is worth {}, that of CNI-W {}.",
+            both(&pni, FROZEN),
+            both(&cni, FROZEN),
+            both(&pni, AWARE),
+            both(&cni, AWARE),
         ),
     );
     assert_said(&format!(
-        "PNI-W stands {} and {} points above plain under EOT-APGD-CE in two seeds, and CNI-W {} in \
-         one.",
-        text(&pni, AWARE),
-        text(&again, AWARE),
-        text(&cni, AWARE),
+        "PNI-W stands {} points above plain under EOT-APGD-CE in two seeds, and CNI-W {}.",
+        both(&pni, AWARE),
+        both(&cni, AWARE),
     ));
-    assert!([&pni, &again, &cni].iter().all(|of| of[AWARE].mean > 0.0 && of[FROZEN].low > 0.0));
-    assert!(again[AWARE].has_zero() && cni[AWARE].has_zero() && !pni[AWARE].has_zero());
+    let all = || pni.iter().chain(&cni);
+    assert!(all().all(|of| of[FROZEN].low > 0.0));
+    assert!(cni.iter().all(|of| of[AWARE].has_zero()));
+    assert!(cni[0][AWARE].mean > 0.0 && cni[1][AWARE].mean < 0.0);
     assert_page_says(
         PAGE,
         &format!(
-            "CNI-W less PNI-W is {} in the worst case and {} under EOT-APGD-CE, with {} on clean \
-             images.",
-            text(&color, WORST),
-            text(&color, AWARE),
-            text(&color, CLEAN),
+            "CNI-W less PNI-W is {} on clean images, {} under EOT-APGD-CE, {} in the worst case.",
+            both(&color, CLEAN),
+            both(&color, AWARE),
+            both(&color, WORST),
         ),
     );
-    assert!(color[WORST].has_zero() && color[AWARE].has_zero());
+    // Not above it where no interval of theirs holds zero.
+    assert!(color.iter().all(|of| of[WORST].has_zero() && of[AWARE].low < 0.0));
     assert_page_says(
         PAGE,
-        &format!(
-            "{} and {} for PNI-W, {} for CNI-W.",
-            text(&pni, WORST),
-            text(&again, WORST),
-            text(&cni, WORST)
-        ),
+        &format!("{} for PNI-W, {} for CNI-W.", both(&pni, WORST), both(&cni, WORST)),
     );
+    assert!(all().all(|of| of[WORST].mean > of[AWARE].mean));
     let share = |arm, seed, attack: usize| {
         100.0 * record_of(arm, seed).attacks[attack].robust.one_shot.accuracy
     };
     let apart = share("plain", 2, AWARE - 1) - share("plain", 1, AWARE - 1);
     assert_page_says(PAGE, &format!("stand {apart:.1} points apart under EOT-APGD-CE"));
-    let most = [&pni, &again, &cni].map(|of| of[AWARE].mean).into_iter().fold(0.0, f64::max);
+    let most = all().map(|of| of[AWARE].mean).fold(0.0, f64::max);
     assert!(most <= apart + 0.05, "{most} and {apart}");
-    let [seven, half] = ["PNI-W", "plain, half and half"].map(|arm| share(arm, 1, PGD_7 - 1));
-    let [aware, of_half, plain] =
-        ["PNI-W", "plain, half and half", "plain"].map(|arm| share(arm, 1, AWARE - 1));
+
+    let shares = |arm, attack: usize| SEEDS.map(|seed| share(arm, seed, attack - 1));
+    let said = |of: [f64; 2]| of.map(|share| format!("{share:.1}")).join(" and ");
+    let [pni, half, plain] =
+        ["PNI-W", "plain, half and half", "plain"].map(|arm| shares(arm, AWARE));
+    let between = |of: [f64; 2], less: [f64; 2]| said([of[0] - less[0], of[1] - less[1]]);
     assert_page_says(
         PAGE,
         &format!(
-            "leaves {seven:.1} % of PNI-W and {half:.1} % of half and half here, and EOT-APGD-CE \
-             {aware:.1} and {of_half:.1} %. Of the {:.1} points between the two under EOT-APGD-CE \
-             {:.1} are the loss's and {:.1} the noise's",
-            aware - of_half,
-            plain - of_half,
-            aware - plain,
+            "leaves {} % of PNI-W and {} % of half and half here, and EOT-APGD-CE {} % of the one, \
+             {} % of the other. Of the {} points between the two under EOT-APGD-CE {} are the \
+             loss's, {} the noise's.",
+            said(shares("PNI-W", PGD_7)),
+            said(shares("plain, half and half", PGD_7)),
+            said(pni),
+            said(half),
+            between(pni, half),
+            between(plain, half),
+            between(pni, plain),
+        ),
+    );
+}
+
+#[test]
+fn over_both_seeds_the_worst_case_is_that_of_the_ablation() {
+    let record = json(&format!("{RECORDS}/ablation.json"));
+    let of = |arm: &str| {
+        let mut all = record["comparisons"].as_array().unwrap().iter();
+        let robust = &all.find(|found| found["arm"] == arm).unwrap()["robust"];
+        assert_eq!(robust["seeds"], 2);
+        let [mean, low, high] =
+            ["mean", "low", "high"].map(|of| 100.0 * robust[of].as_f64().unwrap());
+        format!("{mean:.1} [{low:.1}, {high:.1}]").replace('-', "−")
+    };
+    assert_page_says(
+        PAGE,
+        &format!(
+            "the worst case of PNI-W is {} points above plain and that of CNI-W {} (",
+            of("PNI-W"),
+            of("CNI-W"),
         ),
     );
 }
 
 #[test]
 fn what_attacks_on_targets_leave_is_that_of_their_records() {
-    let runs = ["plain", "CNI-W"].map(|arm| {
-        let targeted = record(&format!("{RECORDS}/targeted/{arm}-1/record.json"));
-        let judged = record_of(arm, 1);
-        assert_eq!(targeted.model.fingerprint, judged.model.fingerprint, "{arm}");
-        assert_eq!(targeted.data.fingerprint, judged.data.fingerprint, "{arm}");
-        targeted
-    });
-    let [plain, cni] = runs.each_ref().map(|record| {
-        assert_eq!(record.attacks[0].name, "EOT-APGD-T-20x5");
-        percent(record.attacks[0].robust.one_shot.accuracy)
-    });
-    let [of_plain, of_cni] = runs.each_ref().map(|record| record.model.name.as_str());
-    let report = format!("{RECORDS}/report-targeted.md");
-    let found = differences(&report, of_cni, of_plain, &["EOT-APGD-T-20x5"]);
-    assert_page_says(
-        PAGE,
-        &format!(
-            "leaves {plain} % of plain and {cni} % of CNI-W, of the first seed: {} points between",
-            found[1].text
-        ),
-    );
+    const TARGETED: &str = "EOT-APGD-T-20x5";
+    for arm in ["plain", "PNI-W", "CNI-W"] {
+        let cells = SEEDS.map(|seed| {
+            let [targeted, plain] = [arm, "plain"]
+                .map(|arm| record(&format!("{RECORDS}/targeted/{arm}-{seed}/record.json")));
+            let judged = record_of(arm, seed);
+            assert_eq!(targeted.model.fingerprint, judged.model.fingerprint, "{arm}");
+            assert_eq!(targeted.data.fingerprint, judged.data.fingerprint, "{arm}");
+            assert_eq!(targeted.attacks[0].name, TARGETED);
+            let left = percent(targeted.attacks[0].robust.one_shot.accuracy);
+            let report = format!("{RECORDS}/report-targeted-{seed}.md");
+            let names = [&targeted, &plain].map(|record| record.model.name.clone());
+            let less = (arm != "plain")
+                .then(|| differences(&report, &names[0], &names[1], &[TARGETED])[1].text.clone());
+            [left, less.unwrap_or_default()]
+        });
+        assert_page_shows(PAGE, &format!("| {arm} | {} |", cells.concat().join(" | ")));
+    }
 }
 
 #[test]
