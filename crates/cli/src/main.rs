@@ -20,6 +20,7 @@ mod proportion;
 mod recipe;
 mod selector;
 mod suites;
+mod threat;
 mod values;
 
 use exit::Exit;

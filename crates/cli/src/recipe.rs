@@ -1,11 +1,11 @@
 //! The recipe of a training, and what flags change of it. One file: each change, and the training
 //! that all of them give.
 
-use crate::checkpoint::trained_against;
 use crate::given::{Given, Idle};
 use crate::model::{Kind, ModelFlags, without_foreign};
 use crate::output::Output;
 use crate::proportion::Proportion;
+use crate::threat::trained_against;
 use crate::values::{count, epsilon};
 use clap::Args;
 use cni_burn::attacks::{Norm, attack_from_spec};

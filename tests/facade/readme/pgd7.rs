@@ -185,6 +185,14 @@ fn what_attacks_on_targets_leave_is_that_of_their_records() {
         });
         assert_page_shows(PAGE, &format!("| {arm} | {} |", cells.concat().join(" | ")));
     }
+    // Noise that is off leaves less than plain training has.
+    for seed in SEEDS {
+        let [cni, plain] = ["CNI-W", "plain"]
+            .map(|arm| record(&format!("{RECORDS}/targeted/{arm}-{seed}/record.json")));
+        let off = cni.attacks[0].robust.noise_off.as_ref().unwrap().accuracy;
+        assert_page_says(PAGE, &format!("leave {} % in both seeds", percent(off)));
+        assert!(off < plain.attacks[0].robust.one_shot.accuracy);
+    }
 }
 
 #[test]

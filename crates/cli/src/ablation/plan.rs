@@ -81,12 +81,23 @@ pub struct PlanRun<'a> {
     pub seed: u64,
 }
 
-/// Flags that the plan itself gives to the commands of each run.
-const OWN: [&str; 10] =
-    ["recipe", "set", "seed", "out", "resume", "run", "name", "json", "quiet", "force"];
-
-/// Flags that judge something else than the run, or a part of it.
-const OTHERS: [&str; 3] = ["shard", "pretrained", "weights"];
+/// Flags of each run that are the plan's: it gives them itself, and judges the whole of what it has
+/// trained.
+const OWN: [&str; 13] = [
+    "recipe",
+    "set",
+    "seed",
+    "out",
+    "resume",
+    "run",
+    "name",
+    "json",
+    "quiet",
+    "force",
+    "shard",
+    "pretrained",
+    "weights",
+];
 
 impl Plan {
     /// Reads a plan.
@@ -222,15 +233,7 @@ fn flags(command: &str, table: &Map<String, Value>) -> Result<Vec<String>, Strin
     let mut all = Vec::new();
     for (flag, value) in table {
         if OWN.contains(&flag.as_str()) {
-            return Err(format!(
-                "{command}: got {flag}, which the plan itself gives, wanted it left out"
-            ));
-        }
-        if OTHERS.contains(&flag.as_str()) {
-            return Err(format!(
-                "{command}: got {flag}, wanted it left out, since a plan judges the whole of what \
-                 it has trained"
-            ));
+            return Err(format!("{command}: got {flag}, which is the plan's, wanted it left out"));
         }
         let name = format!("--{}", flag.replace('_', "-"));
         match value {
@@ -327,9 +330,9 @@ mod tests {
             ("[1, 5]", "[]", "model.rank: got [], wanted a list of values"),
             ("[1, 5]", "5", "model.rank: got 5, wanted a list of values"),
             ("epochs = 2", "\"model.noise\" = \"pni\"", "arm plain: got model.noise"),
-            ("examples = 20", "seed = 20", "evaluate: got seed, which the plan itself gives"),
-            ("examples = 20", "shard = \"1/2\"", "evaluate: got shard, wanted it left out"),
-            ("examples = 20", "pretrained = \"x\"", "got pretrained, wanted it left out"),
+            ("examples = 20", "seed = 20", "evaluate: got seed, which is the plan's"),
+            ("examples = 20", "shard = \"1/2\"", "evaluate: got shard, which is the plan's"),
+            ("examples = 20", "pretrained = \"x\"", "got pretrained, which is the plan's"),
             ("seeds = [1, 2]", "seeds = [1]\nbaseline = \"plane\"", "the nearest is plain"),
         ] {
             let error = with(from, to);

@@ -3,9 +3,9 @@
 use super::Plan;
 use super::plan::PlanArm;
 use super::run::toml_of;
-use crate::checkpoint::{epsilon_for, trained_against};
 use crate::recipe::named;
 use crate::suites::AttackFile;
+use crate::threat::{epsilon_for, trained_against};
 use crate::values::epsilon;
 use cni_burn::prelude::Threat;
 use serde_json::json;

@@ -1,10 +1,11 @@
 //! The card of a run or of published weights.
 
-use crate::checkpoint::{Origin, trained_against};
+use crate::checkpoint::Origin;
 use crate::commands::epsilon::sentence;
 use crate::conclusion::counts;
 use crate::exit::Exit;
 use crate::recipe::recipe_of_run;
+use crate::threat::trained_against;
 use crate::values::line;
 use burn::tensor::Device;
 use clap::Args;

@@ -1,6 +1,6 @@
 //! From a checkpoint to a report. One file, because most of it is the flags of one command.
 
-use crate::checkpoint::{Checkpoint, Origin, folder_for, threat_for};
+use crate::checkpoint::{Checkpoint, Origin, folder_for};
 use crate::compute::Compute;
 use crate::conclusion::{conclude, write};
 use crate::data::{part, without_examples};
@@ -10,6 +10,7 @@ use crate::output::Output;
 use crate::place::{Force, Place, of_seed, remove_adversarial};
 use crate::progress::EvaluationBar;
 use crate::suites::{AttackFile, Attacks, Checks, Suites, Target, checks};
+use crate::threat::threat_for;
 use crate::values::{above_zero, count, epsilon, shard};
 use burn::tensor::Device;
 use clap::Args;

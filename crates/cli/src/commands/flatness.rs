@@ -1,7 +1,7 @@
 //! The flatness of the robust loss around the weights of checkpoints, side by side. One file,
 //! because most of it is the flags of one command.
 
-use crate::checkpoint::{Checkpoint, Origin, folder_for, threat_for};
+use crate::checkpoint::{Checkpoint, Origin, folder_for};
 use crate::compute::Compute;
 use crate::data::part;
 use crate::exit::Exit;
@@ -9,6 +9,7 @@ use crate::given::{Given, Idle, command};
 use crate::output::Output;
 use crate::place::{Force, Place, of_seed};
 use crate::progress::FlatnessBar;
+use crate::threat::threat_for;
 use crate::values::{above_zero, count, epsilon, named};
 use burn::tensor::{Device, Tensor};
 use clap::{Args, ValueEnum};

@@ -2,7 +2,7 @@
 
 mod kept;
 
-use crate::checkpoint::{Origin, trained_against};
+use crate::checkpoint::Origin;
 use crate::commands::private_train::{say_plan, say_spent};
 use crate::compute::Compute;
 use crate::curves::Curves;
@@ -14,6 +14,7 @@ use crate::model::{Asked, GROUP, ModelFlags, config_of_run};
 use crate::output::Output;
 use crate::privacy::of_training;
 use crate::recipe::{RecipeFlags, Resolved, recipe_of_run};
+use crate::threat::trained_against;
 use crate::values::{count, named};
 use burn::tensor::Device;
 use clap::Args;
