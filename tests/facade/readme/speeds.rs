@@ -116,26 +116,40 @@ fn the_cost_of_an_evaluation_is_that_of_its_record() {
 
 #[test]
 fn the_numbers_of_other_machines_are_those_of_their_records() {
-    let parts = json("results/amx/parts.json");
-    let of_step = |ours: &str| parts["tasks"]["parts"][ours]["seconds"].as_f64().unwrap();
     let (forward, step) = (json("results/amx/forward.json"), json("results/amx/step.json"));
+    assert_eq!(step["machine"]["half_precision"], "amx");
     let judged = seconds(&forward, "forward", "ours, bf16");
-    let peer = seconds(&step, "adversarial-step", "PyTorch, channels-last, bf16");
+    let speed =
+        |task: &str, name: &str| step["tasks"][task]["images_per_second"][name].as_f64().unwrap();
+    let best = "PyTorch, channels-last, bf16, compiled";
+    let times = |task: &str| {
+        let times = against_best(&step, task, "ours, bf16");
+        assert!((speed(task, "ours, bf16") / speed(task, best) - times).abs() < 1e-9);
+        times
+    };
+    let (of_step, of_attack) = ("adversarial-step", "eot-attack");
+    assert_said(&format!("or {:.1} times on two cores with AMX", times(of_step)));
     let (gpu, all) = (json("results/gpu/cuda.json"), json("results/gpu/backends.json"));
     for text in [
         format!(
-            "the step takes {:.2} s in bf16 and {:.2} s in full precision",
-            of_step("ours, bf16"),
-            of_step("ours")
+            "the step takes {:.1} images a second in bf16 and {:.1} in full precision, and {:.1} \
+             by the fastest way of PyTorch, which is channels-last in bf16 and compiled: {:.1} \
+             times as fast as that",
+            speed(of_step, "ours, bf16"),
+            speed(of_step, "ours"),
+            speed(of_step, best),
+            times(of_step)
         ),
         format!(
-            "a frozen forward pass {:.0} ms, {:.1} times as fast as the fastest",
+            "it takes {:.1} in bf16, {:.1} times as many as the fastest way of PyTorch, {:.1}",
+            speed(of_attack, "ours, bf16"),
+            times(of_attack),
+            speed(of_attack, best)
+        ),
+        format!(
+            "A frozen forward pass takes {:.0} ms, {:.1} times as fast as the fastest",
             1e3 * judged,
             against_best(&forward, "forward", "ours, bf16")
-        ),
-        format!(
-            "in bf16 was {:.1} times as fast",
-            peer / seconds(&step, "adversarial-step", "ours, bf16")
         ),
         format!(
             "takes {:.2} s on the H200 by CUDA and {:.2} s by Vulkan",

@@ -1,5 +1,7 @@
 //! The pages about the neighbouring systems say what their records say.
 
+mod times;
+
 use super::docs::page;
 use super::json;
 use cni_burn::evaluation::Verdict;
