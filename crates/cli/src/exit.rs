@@ -21,8 +21,8 @@ Exit codes:
   1  refused or failed; one sentence on standard error says why
   2  arguments that cannot be read
   3  done, with a negative answer: check-device found a difference, a check of
-     `evaluate --strict` or `merge --strict` failed, or runs of `ablate` failed or are missing (with `--shard` that is
-     left to the command that makes the record)";
+     `evaluate --strict` or `merge --strict` failed, or runs of `ablate` failed or are missing
+     (with `--shard` that is left to the command that makes the record)";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -119,17 +119,14 @@ impl RecipeFlags {
 
     /// Refuses settings of the model that others leave without effect, by `--set` as by a flag.
     pub fn refuse_idle(&self, idle: &[Idle]) -> Result<(), String> {
-        let of_model = |set: &'_ String| {
-            let (path, value) = set.split_once('=')?;
-            let flag = path.trim().strip_prefix("model.")?.replace('_', "-");
-            Some((flag, path.trim().to_string(), value.trim().to_string()))
-        };
-        for (flag, path, value) in self.set.iter().filter_map(of_model) {
+        for set in &self.set {
+            let Some((path, value)) = set.split_once('=') else { continue };
+            let Some(field) = path.trim().strip_prefix("model.") else { continue };
+            let flag = field.replace('_', "-");
             let without = |idle: &&Idle| idle.when && idle.flags.contains(&flag.as_str());
             if let Some(Idle { because, .. }) = idle.iter().find(without) {
-                return Err(format!(
-                    "--set {path}: got {value}, wanted it left out, since {because}"
-                ));
+                let got = format!("--set model.{field}: got {}", value.trim());
+                return Err(format!("{got}, wanted it left out, since {because}"));
             }
         }
         Ok(())

@@ -18,8 +18,8 @@ thread_local! {
 ///
 /// A missing driver or a kernel that cannot be compiled shows at first use, as panics of Burn's
 /// threads and then of the caller's. The first of them names the cause. Meanwhile no panic of the
-/// process is printed. Work that calls this itself, such as a comparison that asks for a device, runs
-/// on its thread within the call that goes on.
+/// process is printed. Work that calls this itself, such as a comparison that asks for a device,
+/// runs on its thread within the call that goes on.
 pub(crate) fn caught<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
     if AT_WORK.get() {
         let before = messages().len();

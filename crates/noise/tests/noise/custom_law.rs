@@ -1,5 +1,5 @@
-//! Laws of one's own: as values, and what names one that breaks the contract of its trait. One file,
-//! because all tests are of one law.
+//! Laws of one's own: as values, and what names one that breaks the contract of its trait. One
+//! file, because all tests are of one law.
 
 use burn::tensor::{Device, Tensor};
 use cni_noise::laws::{

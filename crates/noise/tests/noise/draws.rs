@@ -94,8 +94,8 @@ fn uniform_values_fill_the_unit_interval_evenly() {
     within("χ²", chi, 255.0, 510f64.sqrt());
 }
 
-/// One value in 512 is nearer to 1 than to any value of bfloat16 below it, one in 4096 for the other
-/// type.
+/// One value in 512 is nearer to 1 than to any value of bfloat16 below it, one in 4096 for the
+/// other type.
 #[test]
 fn uniform_values_of_half_precision_are_below_one_too() {
     let single = host_uniform(Key::new(6), 0..N as u64);

@@ -52,7 +52,8 @@ fn geometry(case: Case) -> Geometry {
 
 fn assert_close(name: &str, ours: &[f32], wanted: &[f64], terms: usize) {
     assert_eq!(ours.len(), wanted.len());
-    // Sums of n terms grow as √n, so that n roundings of a sum in sequence amount to n · 2⁻²⁴ · 0.4.
+    // Sums of n terms grow as √n, so that n roundings of a sum in sequence amount to
+    // n · 2⁻²⁴ · 0.4.
     let n = terms.max(1) as f64;
     let tolerance = (1e-6 * n.sqrt()).max(1e-7 * n);
     for (i, (&ours, &wanted)) in ours.iter().zip(wanted).enumerate() {
