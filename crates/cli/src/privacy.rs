@@ -68,7 +68,7 @@ fn of(error: PrivacyError, name: impl Fn(&str) -> String) -> String {
         Some((field, rest)) if flagged => format!("{}: {rest}", name(field)),
         _ => text,
     }
-    // What to raise has no flag but this one.
+    // No other flag raises the noise.
     .replace("raise epsilon_error or noise_multiplier", "raise --noise-multiplier")
     .replace("raise noise_multiplier", "raise --noise-multiplier")
 }

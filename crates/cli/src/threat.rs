@@ -6,7 +6,8 @@ use cni_burn::prelude::Threat;
 use serde_json::Value;
 use std::error::Error;
 
-/// The radius in L∞ to judge a model by: what was asked for, else that of its training, else 8/255.
+/// The radius in L∞ to judge a model by: what was asked for, else that of its training, else
+/// 8/255.
 pub fn epsilon_for(asked: Option<f64>, trained: Option<Threat>) -> f64 {
     let of_training = trained.filter(|threat| threat.norm() == Norm::Linf);
     asked.unwrap_or(of_training.map_or(8.0 / 255.0, |threat| threat.epsilon()))

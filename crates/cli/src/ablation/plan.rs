@@ -1,4 +1,5 @@
-//! The plan of an ablation: a file that says which runs there are.
+//! The plan of an ablation: a file that says which runs there are. One file, because all of it is
+//! the reading of that file.
 
 use super::folders::folder_name;
 use crate::recipe::is_file;

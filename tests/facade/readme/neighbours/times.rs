@@ -1,4 +1,4 @@
-//! What the neighbouring systems take.
+//! Times and memory of the neighbouring systems.
 
 use crate::readme::docs::{assert_page_says, assert_page_shows};
 use crate::readme::json;
